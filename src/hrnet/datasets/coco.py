@@ -1,0 +1,108 @@
+"""COCO keypoints (Lin et al., ECCV 2014), and any JSON of the same form."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hrnet.datasets.records import Person, PoseData, Record
+from hrnet.datasets.skeleton import SKELETONS, Skeleton
+from hrnet.errors import HRNetError
+
+PLACES = (".", "images", "../images", "..", "../..", "../../..")
+
+
+def read_coco(path: Path, images: Sequence[Path] = ()) -> PoseData:
+    """Read a COCO-style keypoint file; pictures lie in one of `images`, or where `find_pictures` finds them.
+
+    Boxes are cleaned as the published code does: clipped to the picture and one pixel short. People without a
+    labelled joint and crowds are kept, for scoring; training passes them over.
+    """
+    content = load_json(path)
+    for key in ("images", "annotations", "categories"):
+        if not isinstance(content, dict) or not isinstance(content.get(key), list):
+            raise HRNetError(
+                f"{path} is not COCO-style: it has no list {key!r}; expected images, annotations, categories"
+            )
+    category = next((c for c in content["categories"] if "keypoints" in c), None)
+    if category is None:
+        raise HRNetError(f"{path} names no keypoints: expected a category with a list 'keypoints'")
+    skeleton = skeleton_of(category)
+    if not content["images"]:
+        raise HRNetError(f"{path} lists no pictures")
+    folder = find_pictures(path, content["images"][0]["file_name"], images)
+
+    people: dict[Any, list[Person]] = {image["id"]: [] for image in content["images"]}
+    sizes = {image["id"]: (image["width"], image["height"]) for image in content["images"]}
+    for annotation in content["annotations"]:
+        where = f"{path}, annotation {annotation.get('id', '?')}"
+        if annotation.get("image_id") not in people:
+            raise HRNetError(f"{where}: image_id {annotation.get('image_id')!r} is not among the pictures of the file")
+        if annotation.get("category_id") == category["id"]:
+            person = person_of(annotation, len(skeleton), sizes[annotation["image_id"]], where)
+            if person is not None:
+                people[annotation["image_id"]].append(person)
+    records = tuple(
+        Record(folder / i["file_name"], i["width"], i["height"], i["id"], tuple(people[i["id"]]))
+        for i in content["images"]
+    )
+    return PoseData(path.stem, skeleton, records, metric="AP")
+
+
+def load_json(path: Path) -> Any:
+    """The content of a JSON file, or one sentence about what is wrong with it."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise HRNetError(f"{path} does not exist: check the path") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise HRNetError(f"{path} is not JSON ({error}): check that the file is whole") from None
+    except OSError as error:
+        raise HRNetError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def skeleton_of(category: dict[str, Any]) -> Skeleton:
+    """The skeleton whose names a category carries: a known one, or a new one from its own names and limbs."""
+    names = tuple(category["keypoints"])
+    for known in SKELETONS.values():
+        if known.keypoints == names:
+            return known
+    limbs = tuple((names[a - 1], names[b - 1]) for a, b in category.get("skeleton", []))
+    pairs = tuple((n, n.replace("left", "right")) for n in names if "left" in n and n.replace("left", "right") in names)
+    return Skeleton(category["name"], names, limbs, pairs)
+
+
+def find_pictures(path: Path, first: str, images: Sequence[Path]) -> Path:
+    """The folder of a file's pictures: one of `images`, or beside the file, in images/, ../images, up to three above."""
+    places = [*images, *(path.parent / place for place in PLACES)]
+    for place in places:
+        if (place / first).exists():
+            return place
+    looked = ", ".join(str(place) for place in places)
+    raise HRNetError(
+        f"{path}: its picture {first} was not found; looked in {looked}; name the folder with --images DIR"
+    )
+
+
+def person_of(annotation: dict[str, Any], count: int, size: tuple[int, int], where: str) -> Person | None:
+    """The person of an annotation; None where the published code drops it for its box."""
+    try:
+        keypoints = np.array(annotation.get("keypoints") or [0] * 3 * count, float).reshape(count, 3)
+        x, y, w, h = (float(value) for value in annotation["bbox"])
+    except (KeyError, ValueError, TypeError):
+        raise HRNetError(f"{where}: expected bbox [x, y, w, h] and {count} keypoints as [x, y, v, ...]") from None
+    left, top = max(0.0, x), max(0.0, y)
+    right, bottom = min(size[0] - 1, left + max(0.0, w - 1)), min(size[1] - 1, top + max(0.0, h - 1))
+    if annotation.get("area", w * h) <= 0 or right < left or bottom < top:
+        return None
+    return Person(
+        box=np.array([left, top, right, bottom]),
+        keypoints=keypoints[:, :2],
+        visibility=keypoints[:, 2].astype(int),
+        area=float(annotation.get("area", w * h)),
+        id=annotation.get("id", "?"),
+        crowd=bool(annotation.get("iscrowd", 0)),
+        pseudo=bool(annotation.get("pseudo", False)),
+    )

@@ -1,0 +1,1 @@
+"""Results: poses in picture pixels, drawing them and writing them to files."""

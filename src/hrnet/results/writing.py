@@ -1,0 +1,103 @@
+"""Writing the results of a run over many pictures: JSON for people, COCO for scoring, CSV for spreadsheets."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from hrnet.results.pose import Pose, rounded
+
+if TYPE_CHECKING:
+    from hrnet.datasets.skeleton import Skeleton
+
+
+@dataclass(frozen=True)
+class PictureResult:
+    """What was found in one picture: its file name, its size in pixels, its poses."""
+
+    file_name: str
+    width: int
+    height: int
+    poses: list[Pose] = field(default_factory=list)
+
+
+def to_json(results: Sequence[PictureResult]) -> str:
+    """One object with `images` (each with its `poses`, as `Pose.to_dict` gives them) and the `skeleton` they share.
+
+    One pose per line. `skeleton` is null where no pose was found.
+    """
+    skeleton = shared_skeleton(results)
+    about = skeleton and {"name": skeleton.name, "keypoints": skeleton.keypoints, "limbs": skeleton.limbs}
+    images = (
+        f'{{"file_name": {json.dumps(result.file_name)}, "width": {result.width}, "height": {result.height}, '
+        f'"poses": {listed((pose.to_dict() for pose in result.poses), indent=4)}}}'
+        for result in results
+    )
+    return f'{{\n"images": {bracketed(images, indent=2)},\n"skeleton": {json.dumps(about)}\n}}\n'
+
+
+def to_coco(results: Sequence[PictureResult]) -> str:
+    """COCO's list of keypoint results, category 1, as its evaluation tools load it; one pose per line.
+
+    `image_id` is the number that the file name holds (000000000785.jpg: 785), or else the name without its suffix.
+    What is not finite is written as 0, a keypoint without finite coordinates as 0, 0, 0.
+    """
+    return listed(coco_result(result, pose) for result in results for pose in result.poses) + "\n"
+
+
+def to_csv(results: Sequence[PictureResult]) -> str:
+    """A table with one row per pose: file, number in its picture from 0, score, box, then x, y, score by keypoint.
+
+    The box is x1, y1, x2, y2. What is not finite is left empty; a picture without poses has no row.
+    """
+    skeleton = shared_skeleton(results)
+    names = skeleton.keypoints if skeleton else ()
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    columns = [f"{name}_{value}" for name in names for value in ("x", "y", "score")]
+    writer.writerow(["file_name", "person", "score", "x1", "y1", "x2", "y2", *columns])
+    for result in results:
+        # A name that is no valid text (undecodable bytes on Linux) must not cost the table of a whole run.
+        file_name = result.file_name.encode("utf-8", "backslashreplace").decode("utf-8")
+        for person, pose in enumerate(result.poses):
+            plain = pose.to_dict()
+            corners = [rounded(value, 2) for value in pose.box]
+            keypoints = [value for keypoint in plain["keypoints"].values() for value in keypoint]
+            writer.writerow([file_name, person, plain["score"], *corners, *keypoints])
+    return table.getvalue()
+
+
+FORMATS: dict[str, Callable[[Sequence[PictureResult]], str]] = {"json": to_json, "coco": to_coco, "csv": to_csv}
+
+
+def shared_skeleton(results: Iterable[PictureResult]) -> "Skeleton | None":
+    """The skeleton of the first pose, which all poses of a run share; None where there is no pose."""
+    return next((pose.skeleton for result in results for pose in result.poses), None)
+
+
+def coco_result(result: PictureResult, pose: Pose) -> dict[str, Any]:
+    """One entry of COCO's list of keypoint results."""
+    plain = pose.to_dict()
+    keypoints = ([0.0, 0.0, 0.0] if None in keypoint else keypoint for keypoint in plain["keypoints"].values())
+    stem = PurePath(result.file_name).stem
+    return {
+        "image_id": int(stem) if stem.isascii() and stem.isdigit() else stem,
+        "category_id": 1,
+        "keypoints": [value for keypoint in keypoints for value in keypoint],
+        "score": plain["score"] or 0.0,
+        "bbox": [value or 0.0 for value in plain["bbox"]],
+    }
+
+
+def listed(values: Iterable[dict[str, Any]], indent: int = 0) -> str:
+    """JSON list with one value per line."""
+    return bracketed((json.dumps(value) for value in values), indent)
+
+
+def bracketed(texts: Iterable[str], indent: int) -> str:
+    """Bracket JSON texts as a list with one text per line."""
+    body = ",\n".join(" " * indent + text for text in texts)
+    return f"[\n{body}\n{' ' * max(indent - 2, 0)}]" if body else "[]"

@@ -1,0 +1,94 @@
+"""Pictures and boxes to poses: frames, flip test, batches through an engine, codec. Prediction, validation and
+evaluation all walk this one path."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hrnet.engines.engine import Engine
+from hrnet.geometry import Frame, center_and_extent
+from hrnet.results.pose import Pose
+from hrnet.tasks.pose_topdown.codec import Codec, flip_back
+from hrnet.tasks.pose_topdown.samples import normalised
+from hrnet.tasks.pose_topdown.settings import PoseRecipe
+
+
+@dataclass
+class Waiting:
+    """A picture whose crops are on their way: poses come in until there are as many as boxes."""
+
+    boxes: np.ndarray
+    box_scores: np.ndarray
+    poses: list[Pose] = field(default_factory=list)
+
+    @property
+    def done(self) -> bool:
+        return len(self.poses) == len(self.boxes)
+
+
+class TopDownInference:
+    """A recipe and an engine, ready to predict."""
+
+    def __init__(self, recipe: PoseRecipe, engine: Engine) -> None:
+        self.recipe, self.engine, self.codec = recipe, engine, Codec(recipe)
+        self.skeleton = recipe.model.keypoints
+
+    def frame(self, box: np.ndarray) -> Frame:
+        """The window on a person's box x1, y1, x2, y2."""
+        size, framing = self.recipe.model.input_size, self.recipe.framing
+        center, extent = center_and_extent(box, size, framing.padding)
+        return Frame.around(center, extent, size, convention=framing.convention)
+
+    def predict(self, items: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray | None]]) -> Iterator[list[Pose]]:
+        """Poses of each picture, in order; one pose per box.
+
+        `items` yields `(image (H, W, 3) RGB uint8, boxes (P, 4) x1 y1 x2 y2, box scores (P,) or None)`. Crops of
+        several pictures share batches; no more than a batch of crops is held.
+        """
+        waiting: list[Waiting] = []
+        crops: list[tuple[Waiting, int, Frame, np.ndarray]] = []
+        for image, boxes, box_scores in items:
+            picture = Waiting(boxes, np.ones(len(boxes)) if box_scores is None else box_scores)
+            waiting.append(picture)
+            for p, box in enumerate(boxes):
+                frame = self.frame(box)
+                crops.append((picture, p, frame, normalised(frame.warp(image))))
+                if len(crops) == self.recipe.testing.batch_size:
+                    self.finish(crops)
+                    crops = []
+            while waiting and waiting[0].done:
+                yield waiting.pop(0).poses
+        self.finish(crops)
+        yield from (picture.poses for picture in waiting)
+
+    def finish(self, crops: list[tuple[Waiting, int, Frame, np.ndarray]]) -> None:
+        """Run a batch of crops and hand each pose to its picture."""
+        if not crops:
+            return
+        points, scores = self.codec.decode(self.maps(np.stack([crop[3] for crop in crops])))
+        for (picture, p, frame, _), in_input, joint_scores in zip(crops, points, scores, strict=True):
+            picture.poses.append(
+                Pose(
+                    keypoints=frame.to_picture(in_input).astype(np.float32),
+                    scores=joint_scores.astype(np.float32),
+                    score=float(picture.box_scores[p] * self.person_score(joint_scores)),
+                    box=np.asarray(picture.boxes[p], np.float32),
+                    skeleton=self.skeleton,
+                )
+            )
+
+    def maps(self, batch: np.ndarray) -> np.ndarray:
+        """Activated maps (B, K, h, w) of a batch (B, 3, H, W), averaged with the mirrored input's where asked."""
+        testing = self.recipe.testing
+        if not testing.flip:
+            return self.codec.activate(self.engine.run(batch)[-1])
+        both = self.engine.run(np.concatenate([batch, batch[..., ::-1]]))[-1]
+        seen = self.codec.activate(both[: len(batch)])
+        mirrored = flip_back(self.codec.activate(both[len(batch) :]), self.skeleton.flip_order, testing.shift_heatmap)
+        return (seen + mirrored) * 0.5
+
+    def person_score(self, scores: np.ndarray) -> float:
+        """Mean score of the joints above the threshold, 0 where none is (published rescoring, COCO `evaluate`)."""
+        sure = scores[scores > self.recipe.testing.score_threshold]
+        return float(sure.mean()) if len(sure) else 0.0

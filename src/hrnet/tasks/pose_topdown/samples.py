@@ -1,0 +1,199 @@
+"""A record's person as the network is shown it in training: crop, augmentation, target maps."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from hrnet.datasets.records import Person, PoseData, Record
+from hrnet.datasets.skeleton import Skeleton
+from hrnet.geometry import Frame, center_and_extent, extent_of
+from hrnet.tasks.pose_topdown.codec import Codec
+from hrnet.tasks.pose_topdown.settings import Augmentation, PoseRecipe
+
+MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+STD = np.array([0.229, 0.224, 0.225], np.float32)
+
+
+def normalised(crop: np.ndarray) -> NDArray[np.float32]:
+    """An RGB crop (H, W, 3) uint8 as the network's input (3, H, W): scaled to 0..1, ImageNet mean and deviation."""
+    return np.ascontiguousarray(((crop / np.float32(255) - MEAN) / STD).transpose(2, 0, 1))
+
+
+class Draws:
+    """Random numbers of one sample, drawn from the two generators that the published code draws from."""
+
+    def __init__(self, seed: int) -> None:
+        self.uniform = random.Random(seed).random
+        numbers = np.random.RandomState(seed % 2**32)
+        self.normal = numbers.randn
+        self.uniform_numpy = numbers.rand
+
+
+@dataclass(frozen=True)
+class Pick:
+    """One person to learn from, with keypoints in the recipe's skeleton."""
+
+    record: Record
+    person: Person
+    keypoints: np.ndarray
+    labelled: np.ndarray
+
+
+class PoseSamples:
+    """The people of one or several data sets as training samples; sets join by keypoint name.
+
+    `samples[epoch, index]` is `(input (3, H, W), target maps (K, h, w), weights (K,))`, float32, and depends on the
+    recipe's seed, the epoch and the index alone. A joint that a set does not label has weight 0.
+    """
+
+    def __init__(self, recipe: PoseRecipe, sets: Sequence[PoseData]) -> None:
+        self.recipe, self.codec = recipe, Codec(recipe)
+        skeleton = recipe.model.keypoints
+        self.picks = [
+            renamed(record, person, data.skeleton, skeleton)
+            for data in sets
+            for record in data.without(recipe.without).records
+            for person in record.people
+            if not person.crowd and person.visibility.any()
+        ]
+        self.pictures = Pictures()
+
+    def __len__(self) -> int:
+        return len(self.picks)
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        epoch, index = key
+        pick, recipe = self.picks[index], self.recipe
+        draws = Draws(hash((recipe.training.seed, epoch, index)))
+        image = self.pictures.read(pick.record)
+        crop, points, labelled = augmented(image, pick, recipe, draws)
+        maps, weights = self.codec.encode(points, labelled)
+        if pick.person.pseudo:
+            weights = weights * recipe.loss.pseudo_weight
+        return normalised(crop), maps, weights
+
+
+def renamed(record: Record, person: Person, source: Skeleton, target: Skeleton) -> Pick:
+    """The person with keypoints (K, 2) and labelled (K,) in the target's order; joints unknown there are unlabelled."""
+    positions = target.positions_in(source)
+    labelled = (positions >= 0) & (person.visibility[positions] > 0)
+    return Pick(record, person, np.where(labelled[:, None], person.keypoints[positions], 0.0), labelled)
+
+
+class Pictures:
+    """Decoded pictures, kept while they fit into `limit` bytes: small sets are decoded once, large ones each time."""
+
+    def __init__(self, limit: int = 3 << 30) -> None:
+        self.kept: dict[int, np.ndarray] = {}
+        self.room = limit
+
+    def read(self, record: Record) -> np.ndarray:
+        """Pixels of a record, (H, W, 3)."""
+        image = self.kept.get(id(record))
+        if image is None:
+            image = record.read()
+            if image.nbytes <= self.room:
+                self.room -= image.nbytes
+                self.kept[id(record)] = image
+        return image
+
+
+def augmented(
+    image: np.ndarray, pick: Pick, recipe: PoseRecipe, draws: Draws
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The crop (H, W, 3) uint8, keypoints (K, 2) in it and labelled (K,), after the recipe's augmentation.
+
+    The order of steps and of random draws is the published one (`JointsDataset.__getitem__`); named options that
+    the published code lacks come after it.
+    """
+    frame = random_frame(image.shape[1], pick, recipe, draws)
+    crop, points, labelled = frame.warp(image), frame.to_input(pick.keypoints), pick.labelled
+    if frame.mirrored:
+        order = recipe.model.keypoints.flip_order
+        points, labelled = points[order], labelled[order]
+    options = recipe.augmentation
+    if options.cut_off and draws.uniform() < options.cut_off:
+        crop, points = cut_off(crop, points, draws)
+    if options.blur and draws.uniform() < options.blur:
+        crop = blurred(crop, draws)
+    if options.colour:
+        crop = recoloured(crop, options.colour, draws)
+    return crop, points, labelled
+
+
+def random_frame(picture_width: int, pick: Pick, recipe: PoseRecipe, draws: Draws) -> Frame:
+    """The window on a person, varied as the recipe says."""
+    size, options = recipe.model.input_size, recipe.augmentation
+    center, extent = center_and_extent(pick.person.box, size, recipe.framing.padding)
+    half = half_body(pick, recipe.model.keypoints, size, options, draws)
+    if half is not None:
+        center, extent = half
+    extent *= np.clip(draws.normal() * options.scale + 1, 1 - options.scale, 1 + options.scale)
+    turning = draws.uniform() <= options.rotation_probability
+    rotation = np.clip(draws.normal() * options.rotation, -2 * options.rotation, 2 * options.rotation) if turning else 0
+    mirrored = bool(options.flip) and draws.uniform() <= options.flip
+    if options.shift:
+        reach = options.shift * extent * np.array([1, size[1] / size[0]])
+        center = center + reach * [2 * draws.uniform() - 1, 2 * draws.uniform() - 1]
+    convention = recipe.framing.convention
+    if mirrored:
+        return Frame.around_mirrored(picture_width, center, extent, size, rotation, convention)
+    return Frame.around(center, extent, size, rotation, convention)
+
+
+def half_body(
+    pick: Pick, skeleton: Skeleton, size: tuple[int, int], options: Augmentation, draws: Draws
+) -> tuple[np.ndarray, float] | None:
+    """Centre and extent of the upper or lower body alone, or None (published `half_body_transform`).
+
+    The published choice of the upper body draws a normal number and compares it with 0.5: a probability of 0.69.
+    """
+    if pick.labelled.sum() <= options.half_body_above or draws.uniform_numpy() >= options.half_body:
+        return None
+    upper, lower = pick.labelled & skeleton.upper, pick.labelled & ~skeleton.upper
+    chosen = upper if draws.normal() < 0.5 and upper.sum() > 2 else lower if lower.sum() > 2 else upper
+    if chosen.sum() < 2:
+        return None
+    points = pick.keypoints[chosen]
+    _, extent = center_and_extent(extent_of(points), size, padding=1.5)
+    return points.mean(axis=0), extent
+
+
+def cut_off(crop: np.ndarray, points: np.ndarray, draws: Draws) -> tuple[np.ndarray, np.ndarray]:
+    """Blacken up to 45 % at one side, most often below, and put the joints there outside the crop."""
+    height, width = crop.shape[:2]
+    side = ("bottom", "bottom", "bottom", "left", "right", "top")[int(6 * draws.uniform())]
+    axis, length = (1, height) if side in ("bottom", "top") else (0, width)
+    depth = round((0.1 + 0.35 * draws.uniform()) * length)
+    edge = depth if side in ("top", "left") else length - depth
+    band = slice(0, edge) if side in ("top", "left") else slice(edge, length)
+    crop = crop.copy()
+    crop[band if axis == 1 else slice(None), band if axis == 0 else slice(None)] = 0
+    lost = points[:, axis] < edge if side in ("top", "left") else points[:, axis] > edge - 1
+    return crop, np.where(lost[:, None], -float(max(width, height)), points)
+
+
+def blurred(crop: np.ndarray, draws: Draws) -> np.ndarray:
+    """Lose resolution: shrink to between a quarter and the whole, and enlarge again."""
+    height, width = crop.shape[:2]
+    share = 0.25 + 0.75 * draws.uniform()
+    small = cv2.resize(
+        crop, (max(1, round(width * share)), max(1, round(height * share))), interpolation=cv2.INTER_AREA
+    )
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def recoloured(crop: np.ndarray, strength: float, draws: Draws) -> np.ndarray:
+    """Vary brightness, contrast and each channel's gain by up to `strength`; one time in ten drop the colour."""
+    if draws.uniform() < 0.1:
+        crop = cv2.cvtColor(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    gains = 1 + strength * (2 * np.array([draws.uniform() for _ in range(3)]) - 1)
+    brightness = 1 + strength * (2 * draws.uniform() - 1)
+    contrast = 1 + strength * (2 * draws.uniform() - 1)
+    levels = np.arange(256)
+    tables = [np.clip(((levels - 128) * contrast + 128) * brightness * gain, 0, 255) for gain in gains]
+    return cv2.LUT(crop, np.stack(tables, axis=-1).round().astype(np.uint8)[None].reshape(1, 256, 3))

@@ -1,0 +1,99 @@
+"""What a top-down pose recipe consists of; the values stand in `recipes.py`."""
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from hrnet.datasets.skeleton import SKELETONS, Skeleton
+from hrnet.geometry import Convention
+from hrnet.nets.spec import BackboneSpec
+from hrnet.recipe import Recipe
+from hrnet.settings import Settings
+
+if TYPE_CHECKING:
+    from hrnet.tasks.pose_topdown.network import PoseHighResolutionNet
+
+
+class PoseModel(Settings):
+    """Backbone and head."""
+
+    backbone: BackboneSpec = BackboneSpec()
+    skeleton: Literal["coco", "mpii", "lspet"] = Field("coco", description="keypoints that the head puts out")
+    input_size: tuple[int, int] = Field((192, 256), description="width and height of the input; divisible by 32")
+    streams: tuple[int, ...] = Field((0,), min_length=1, description="streams that carry a head, finest is 0")
+
+    def build(self) -> "PoseHighResolutionNet":
+        """The network with starting weights, as a torch module; its `forward` is given in `network.py`."""
+        from hrnet.tasks.pose_topdown.network import PoseHighResolutionNet
+
+        return PoseHighResolutionNet(self)
+
+    @property
+    def keypoints(self) -> Skeleton:
+        """The skeleton itself."""
+        return SKELETONS[self.skeleton]
+
+
+class Framing(Settings):
+    """How a person's box becomes the window that the network sees."""
+
+    padding: float = Field(1.25, gt=0, description="the box's sides are multiplied by this")
+    convention: Convention = Field("published", description="see hrnet.geometry.Frame.around")
+
+
+class Augmentation(Settings):
+    """What happens to a sample in training, in this order; the defaults are the published COCO recipe's."""
+
+    half_body: float = Field(0.3, ge=0, le=1, description="probability of framing upper or lower body alone")
+    half_body_above: int = Field(8, ge=0, description="half body only for people with more labelled joints than this")
+    scale: float = Field(
+        0.35, ge=0, lt=1, description="window size is multiplied by 1 + N(0, scale), clipped at 1 +- scale"
+    )
+    rotation: float = Field(45.0, ge=0, description="degrees: N(0, rotation), clipped at twice that")
+    rotation_probability: float = Field(0.6, ge=0, le=1)
+    flip: float = Field(0.5, ge=0, le=1, description="probability of mirroring")
+    shift: float = Field(0.0, ge=0, description="window centre moves by up to this share of its width and height")
+    cut_off: float = Field(0.0, ge=0, le=1, description="probability of blackening one side, as at a picture's edge")
+    colour: float = Field(0.0, ge=0, lt=1, description="brightness, contrast and each channel vary by up to this share")
+    blur: float = Field(0.0, ge=0, le=1, description="probability of losing up to three quarters of the resolution")
+
+
+class CodecSettings(Settings):
+    """How truth becomes maps, and maps become keypoints."""
+
+    kind: Literal["gaussian", "distribution"] = Field(
+        "gaussian", description="published Gaussian maps with arg-max decoding, or a distribution over cells"
+    )
+    sigma: float = Field(2.0, gt=0, description="standard deviation of the target in cells")
+    quarter_shift: bool = Field(True, description="gaussian: move a quarter cell towards the higher neighbour")
+    absent_weight: float = Field(
+        0.0, ge=0, description="distribution: weight of teaching a flat map for joints known to lie outside"
+    )
+
+
+class LossSettings(Settings):
+    """How maps and target maps are compared; the codec's kind decides between squares and cross-entropy."""
+
+    hardest: int = Field(0, ge=0, description="gaussian: only the k hardest joints of each person count; 0 is all")
+    pseudo_weight: float = Field(1.0, ge=0, description="weight of joints labelled by a machine")
+
+
+class Testing(Settings):
+    """How pictures are predicted and scored."""
+
+    flip: bool = Field(True, description="average with the mirrored input")
+    shift_heatmap: bool = Field(True, description="move the mirrored maps by one cell, as published")
+    score_threshold: float = Field(0.2, ge=0, description="joints above it make up a person's score")
+    batch_size: int = Field(32, gt=0, description="crops per batch")
+
+
+class PoseRecipe(Recipe):
+    """Top-down pose: one person per crop, one map per keypoint."""
+
+    model: PoseModel = PoseModel()
+    framing: Framing = Framing()
+    augmentation: Augmentation = Augmentation()
+    codec: CodecSettings = CodecSettings()
+    loss: LossSettings = LossSettings()
+    testing: Testing = Testing()
+    without: tuple[str, ...] = Field((), description="pictures never trained on, by file name less its ending")

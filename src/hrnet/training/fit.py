@@ -1,0 +1,222 @@
+"""The fitting loop: Lightning's Trainer around a network, a loss and a score. It knows no task."""
+
+import logging
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sized
+from pathlib import Path
+from typing import Any
+
+import cv2
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, WeightAveraging
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from hrnet.recipe import Optim, Recipe, Training
+
+Loss = Callable[[Any, Tensor, Tensor], Tensor]
+Score = Callable[[nn.Module], dict[str, float]]
+
+
+class EpochSampler(Sampler[tuple[int, int]]):
+    """Yields (epoch, index) in an order that depends on seed and epoch alone, so that a resumed run sees the same."""
+
+    def __init__(self, samples: Sized, seed: int) -> None:
+        self.samples, self.seed, self.epoch = samples, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        order = torch.randperm(
+            len(self), generator=torch.Generator().manual_seed(hash((self.seed, self.epoch)) % 2**63)
+        )
+        return ((self.epoch, int(index)) for index in order)
+
+
+class Fitting(L.LightningModule):
+    """A network being fitted: one training step, one optimiser, one validation by a score."""
+
+    def __init__(self, network: nn.Module, loss: Loss, score: Score | None, optim: Optim) -> None:
+        super().__init__()
+        self.network, self.loss, self.score, self.optim = network, loss, score, optim
+
+    def training_step(self, batch: list[Tensor], index: int) -> Tensor:
+        images, targets, weights = batch
+        maps = self.network(images.contiguous(memory_format=torch.channels_last))
+        loss = self.loss(maps, targets, weights)
+        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(images))
+        return loss
+
+    def validation_step(self, batch: Tensor, index: int) -> None:
+        assert self.score is not None
+        with torch.compiler.set_stance("force_eager"):  # validation's batches have sizes of their own
+            figures = self.score(self.network)
+        for name, value in figures.items():
+            self.log(f"val/{name}", value, batch_size=1)
+
+    def configure_optimizers(self) -> Any:
+        optim = self.optim
+        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[optim.name]
+        decay = {"weight_decay": optim.weight_decay} if optim.name == "adamw" else {}
+        optimizer = kind(self.network.parameters(), lr=optim.lr, **decay)
+        steps = int(self.trainer.estimated_stepping_batches)
+        per_epoch = max(1, steps // (self.trainer.max_epochs or 1))
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(optim, step, steps, per_epoch))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def rate(optim: Optim, step: int, steps: int, per_epoch: int) -> float:
+    """The learning rate at a step, as a share of its highest."""
+    rising = optim.warmup * steps
+    if step < rising:
+        return (step + 1) / (rising + 1)
+    if optim.schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - rising) / max(1.0, steps - rising))))
+    if optim.schedule == "steps":
+        return 0.1 ** sum(step // per_epoch >= milestone for milestone in optim.milestones)
+    return 1.0
+
+
+def averaging(decay: float) -> WeightAveraging:
+    """Exponentially averaged weights and batch-norm statistics; the decay rises from 0.1 so that short runs gain too."""
+
+    @torch.no_grad()
+    def average(averaged: Any, current: Any, count: Any) -> None:
+        now = min(decay, (1 + int(count)) / (10 + int(count)))
+        for mean, value in zip(averaged, current, strict=True):
+            if mean.is_floating_point():
+                mean.lerp_(value.to(mean.dtype), 1 - now)
+            else:
+                mean.copy_(value)
+
+    return WeightAveraging(multi_avg_fn=average)
+
+
+class Reporting(Callback):
+    """One line per epoch, and weights for users whenever the score is the best so far or training is interrupted."""
+
+    def __init__(self, metric: str | None, save: Callable[[nn.Module, str], None], say: Callable[[str], None]) -> None:
+        self.metric, self.save, self.say = metric, save, say
+        self.best, self.started = -math.inf, time.monotonic()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best = state_dict["best"]
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.sanity_checking or self.metric is None:
+            return
+        value = float(trainer.callback_metrics[f"val/{self.metric}"])
+        if value > self.best:
+            self.best = value
+            self.save(averaged_network(trainer, pl_module), "best")
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        figures = {k: float(v) for k, v in trainer.callback_metrics.items()}
+        scores = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
+        minutes = (time.monotonic() - self.started) / 60
+        self.say(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {scores}  {minutes:.1f} min")
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.save(averaged_network(trainer, pl_module), "last")
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        if isinstance(exception, KeyboardInterrupt) and trainer.global_step:
+            self.save(averaged_network(trainer, pl_module), "last")
+            self.say("interrupted: the weights so far are in last.safetensors; go on with --resume")
+
+
+def averaged_network(trainer: L.Trainer, pl_module: L.LightningModule) -> nn.Module:
+    """The network with averaged weights where they are kept, else as it is."""
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, WeightAveraging) and callback._average_model is not None:
+            return callback._average_model.module.network  # type: ignore[return-value]
+    return pl_module.network  # type: ignore[return-value]
+
+
+def fit(
+    network: nn.Module,
+    samples: Dataset,
+    loss: Loss,
+    score: Score | None,
+    metric: str | None,
+    recipe: Recipe,
+    out: Path,
+    save: Callable[[nn.Module, str], None],
+    say: Callable[[str], None] = lambda line: None,
+    resume: Path | None = None,
+) -> None:
+    """Fit `network` to `samples`, `(epoch, index) -> (input, targets, weights)`, and fill the run folder `out`.
+
+    `score(network)` gives validation figures, `metric` names the one that decides which weights are best, and
+    `save(network, name)` writes weights for users. `resume` is a `last.ckpt`: the run goes on exactly as if it had
+    not stopped (every epoch starts from its own seed; what was done inside an unfinished epoch is done again).
+    """
+    training = recipe.training
+    quiet()
+    L.seed_everything(training.seed, verbose=False)
+    loader = loader_of(samples, training)
+    callbacks: list[Callback] = [Reporting(metric, save, say)]
+    if training.ema_decay:
+        callbacks.insert(0, averaging(training.ema_decay))
+    best = {"monitor": f"val/{metric}", "mode": "max"} if metric else {}
+    callbacks.append(ModelCheckpoint(out, filename="best", save_last=True, enable_version_counter=False, **best))
+    trainer = L.Trainer(
+        default_root_dir=out,
+        accelerator="auto",
+        devices=1,
+        max_epochs=training.epochs,
+        precision={"32": "32-true", "bf16": "bf16-mixed"}[training.precision],
+        accumulate_grad_batches=training.accumulate,
+        check_val_every_n_epoch=training.validate_every,
+        logger=[CSVLogger(out, name="", version="logs"), TensorBoardLogger(out, name="", version="logs")],
+        callbacks=callbacks,
+        num_sanity_val_steps=0,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        log_every_n_steps=1,
+        use_distributed_sampler=False,
+    )
+    if training.compile:
+        network.compile()
+    network.to(memory_format=torch.channels_last)
+    module = Fitting(network, loss, score, recipe.optim)
+    once = DataLoader([0]) if score else None
+    trainer.fit(module, loader, once, ckpt_path=resume, weights_only=False if resume else None)
+
+
+def loader_of(samples: Any, training: Training) -> DataLoader:
+    """Batches of samples; the last, smaller one of an epoch is dropped, unless it is the only one."""
+    sampler = EpochSampler(samples, training.seed)
+    return DataLoader(
+        samples,
+        training.batch_size,
+        sampler=sampler,
+        num_workers=training.workers,
+        persistent_workers=training.workers > 0,
+        worker_init_fn=single_thread,
+        drop_last=len(sampler) > training.batch_size,
+    )
+
+
+def single_thread(worker: int) -> None:
+    """Workers leave the other cores to the network."""
+    cv2.setNumThreads(0)
+
+
+def quiet() -> None:
+    """Lightning's notes about its own defaults say nothing to our users."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")
