@@ -113,6 +113,20 @@ def center_and_extent(box: np.ndarray, size: tuple[int, int], padding: float = 1
     return (corner + far) / 2, padding * max(width, height * size[0] / size[1])
 
 
+def windows(width: int, height: int, size: tuple[int, int], most: int = 9) -> list[tuple[np.ndarray, float]]:
+    """Centres and widths of windows of the input's shape that cover a picture, each overlapping the next by half.
+
+    They are as high as a wide picture and as wide as a high one; no more than `most`, which then lie apart.
+    """
+    aspect = size[0] / size[1]
+    extent = min(width, height * aspect)
+    side = np.array([extent, extent / aspect])
+    room = np.array([width, height]) - side
+    count = min(most, 1 + int(np.ceil(2 * (room / side).max() - 1e-6)))
+    steps = np.linspace(0, 1, count) if count > 1 else np.array([0.5])
+    return [(side / 2 + room * step, float(extent)) for step in steps]
+
+
 def extent_of(points: np.ndarray) -> np.ndarray:
     """The tight box x1, y1, x2, y2 of points (N, 2)."""
     return np.concatenate([points.min(axis=0), points.max(axis=0)])

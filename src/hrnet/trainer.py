@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from hrnet.datasets.opening import open_data
 from hrnet.datasets.records import PoseData
 from hrnet.errors import HRNetError
-from hrnet.images import output_folder, write_text
+from hrnet.images import output_folder, write_image, write_text
 from hrnet.tasks.pose_topdown.settings import PoseRecipe
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ def train(
     the run folder of an interrupted run, which then goes on exactly.
     """
     from hrnet.tasks.pose_topdown.samples import PoseSamples
+    from hrnet.training.curves import plot_curves
     from hrnet.training.fit import fit
     from hrnet.weights.files import load_weights, save_weights
 
@@ -67,7 +70,27 @@ def train(
     if last is not None and not last.exists():
         raise HRNetError(f"{last} does not exist: a run can be resumed once its first epoch has ended")
     fit(network, samples, loss_of(recipe), score, metric, recipe, out, save, say, last)
-    return out / ("best.safetensors" if metric else "last.safetensors")
+    plot_curves(out / "logs" / "metrics.csv", out / "curves.png")
+    best = out / ("best.safetensors" if metric else "last.safetensors")
+    if held_out:
+        write_image(out / "validation.jpg", validation_pictures(best, held_out))
+    return best
+
+
+def validation_pictures(weights: Path, held_out: Sequence[PoseData], count: int = 12) -> np.ndarray:
+    """A sheet of people of the validation sets, drawn with the poses that the weights find."""
+    from hrnet.predictor import Predictor
+    from hrnet.results.drawing import contact_sheet
+
+    predictor = Predictor(weights)
+    pictures, labels = [], []
+    for data in held_out:
+        for record in data.records[: count // len(held_out)]:
+            boxes = np.array([person.box for person in record.people if not person.crowd]).reshape(-1, 4)
+            image = record.read()
+            pictures.append(predictor.draw(image, predictor(image, boxes)))
+            labels.append(record.name)
+    return contact_sheet(pictures, columns=4, cell=(320, 320), labels=labels)
 
 
 def has_split(data: str | Path) -> bool:

@@ -75,7 +75,7 @@ def skeleton_of(category: dict[str, Any]) -> Skeleton:
 
 
 def find_pictures(path: Path, first: str, images: Sequence[Path]) -> Path:
-    """The folder of a file's pictures: one of `images`, or beside the file, in images/, ../images, up to three above."""
+    """The folder of a file's pictures: one of `images`, else beside the file, images/, ../images, up to three above."""
     places = [*images, *(path.parent / place for place in PLACES)]
     for place in places:
         if (place / first).exists():

@@ -1,6 +1,7 @@
 """Skeletons: the names of the keypoints, how they are joined, mirrored and weighed."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -53,7 +54,7 @@ def sided(*names: str) -> tuple[tuple[str, str], ...]:
 
 def chain(*names: str) -> tuple[tuple[str, str], ...]:
     """Limbs along a chain of body parts, on both sides: `chain("hip", "knee")` joins each hip with its knee."""
-    joints = zip(names, names[1:], strict=False)
+    joints = pairwise(names)
     return tuple((f"{side}_{a}", f"{side}_{b}") for a, b in joints for side in ("left", "right"))
 
 

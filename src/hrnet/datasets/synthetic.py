@@ -10,6 +10,7 @@ import numpy as np
 
 from hrnet.datasets.records import Person, PoseData, Record
 from hrnet.datasets.skeleton import COCO
+from hrnet.errors import HRNetError
 
 # The ranges of a limb's angles in degrees: upper segment forward and outward, then lower segment forward and outward,
 # all measured from hanging straight down.
@@ -30,41 +31,21 @@ BENT: Limb = ((10, 30), (42, 60), (-25, -5), (-5, 12))
 STRETCHED: Limb = ((-5, 5), (30, 45), (-8, 0), (28, 42))
 
 # One arm, the other arm, one leg, the other leg.
-POSES = np.array(
-    [
-        (HANGING, HANGING, STRAIGHT, STRAIGHT),
-        (AKIMBO, AKIMBO, STRAIGHT, APART),
-        (RAISED, HANGING, STRAIGHT, STRAIGHT),
-        (RAISED, RAISED, APART, APART),
-        (RAISED, ASIDE, STRAIGHT, LIFTED),
-        (FORWARD, BACKWARD, PUSHING, STEPPING),
-        (FORWARD, BACKWARD, PUSHING, LIFTED),
-        (FORWARD, HANGING, SEATED, SEATED),
-        (AKIMBO, ASIDE, BENT, STRETCHED),
-        (ASIDE, RAISED, BENT, STRETCHED),
-    ]
-)
+STANDING = ((HANGING, HANGING, STRAIGHT, STRAIGHT), (AKIMBO, AKIMBO, STRAIGHT, APART))
+WAVING = ((RAISED, HANGING, STRAIGHT, STRAIGHT), (RAISED, RAISED, APART, APART), (RAISED, ASIDE, STRAIGHT, LIFTED))
+WALKING = ((FORWARD, BACKWARD, PUSHING, STEPPING), (FORWARD, BACKWARD, PUSHING, LIFTED))
+SITTING = ((FORWARD, HANGING, SEATED, SEATED),)
+LUNGING = ((AKIMBO, ASIDE, BENT, STRETCHED), (ASIDE, RAISED, BENT, STRETCHED))
+POSES = np.array((*STANDING, *WAVING, *WALKING, *SITTING, *LUNGING))
 
-SKINS = np.array(
-    ((255, 219, 190), (241, 194, 155), (224, 172, 125), (198, 134, 90), (141, 85, 52), (110, 68, 45)), np.float64
-)
+SKINS = np.array(((255, 219, 190), (241, 194, 155), (224, 172, 125), (198, 134, 90), (141, 85, 52), (110, 68, 45)))
 HAIRS = np.array(((25, 20, 20), (60, 38, 25), (105, 65, 35), (205, 165, 90), (165, 75, 35), (150, 150, 150)))
 HEAD = 0.078  # radius of the head, in body heights
 # Points of the head, in its radii from its centre: towards the person's left, down, and forward.
-HEAD_POINTS = {
-    "nose": (0, 0.2, 1),
-    "left_eye": (0.36, -0.06, 0.9),
-    "right_eye": (-0.36, -0.06, 0.9),
-    "left_ear": (0.92, 0.05, 0),
-    "right_ear": (-0.92, 0.05, 0),
-    "face": (0, 0, 0.1),
-    "chin": (0, 0.45, 0.1),
-    "hair": (0, -0.2, -0.15),
-    "hair_end": (0, 1.2, -0.5),
-    "left_mouth": (0.27, 0.47, 0.85),
-    "mouth": (0, 0.62, 0.9),
-    "right_mouth": (-0.27, 0.47, 0.85),
-}
+FACE = {"nose": (0, 0.2, 0.9), "mouth": (0, 0.62, 0.75), "face": (0, 0, 0.1), "chin": (0, 0.45, 0.1)}
+LEFT_FACE = {"left_eye": (0.36, -0.06, 0.78), "left_ear": (0.92, 0.05, 0), "left_mouth": (0.27, 0.47, 0.75)}
+RIGHT_FACE = {"right_eye": (-0.36, -0.06, 0.78), "right_ear": (-0.92, 0.05, 0), "right_mouth": (-0.27, 0.47, 0.75)}
+HEAD_POINTS = FACE | LEFT_FACE | RIGHT_FACE | {"hair": (0, -0.2, -0.15), "hair_end": (0, 1.2, -1)}
 CIRCLE = np.exp(1j * np.arange(16) * np.pi / 8).view(np.float64).reshape(-1, 2)
 SHIFT = 8  # fractional bits of the coordinates that OpenCV is given
 
@@ -79,7 +60,10 @@ def figures(count: int, seed: int = 0, size: tuple[int, int] = (120, 160)) -> Po
     Keypoints are COCO's, in pixels of the picture, pixel centres at integer coordinates; from behind, the five points
     of the face are not labelled. `box` is the tight extent of the labelled keypoints, `area` the number of the
     figure's pixels. Figure k of a seed is always the same, however many are asked for; other seeds give others.
+    `HRNetError` for sides under 32 px.
     """
+    if min(size) < 32:
+        raise HRNetError(f"size {size} is too small to draw a person in: ask for at least (32, 32) pixels")
     return PoseData("synthetic", COCO, tuple(_record(seed, k, size) for k in range(count)), metric="PCK")
 
 
@@ -110,7 +94,8 @@ def _record(seed: int, number: int, size: tuple[int, int]) -> Record:
     image = np.clip(image + noise, 0, 255).astype(np.uint8)
 
     keypoints = points[[place[joint] for joint in COCO.keypoints]]
-    over = [parts[owners[round(y), round(x)] - 1][0] for x, y in keypoints.tolist()]
+    painted = [{}, *(part for part, _, _ in parts)]
+    over = [painted[owners[round(y), round(x)]] for x, y in keypoints.tolist()]
     visibility = np.array([2 if joint in part else 1 for joint, part in zip(COCO.keypoints, over, strict=True)])
     if behind:
         visibility[:5], keypoints[:5] = 0, 0
@@ -121,44 +106,34 @@ def _record(seed: int, number: int, size: tuple[int, int]) -> Record:
 
 def _joints(rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Joints and a few helpers as (x, y, z) in body heights: towards the person's left, down, and forward."""
-    limbs = np.radians(rng.uniform(*np.moveaxis(POSES[rng.integers(len(POSES))], -1, 0)))
-    if rng.random() < 0.5:
-        limbs = limbs[[1, 0, 3, 2]]
+    angles = np.radians(rng.uniform(*np.moveaxis(POSES[rng.integers(len(POSES))], -1, 0))).reshape(4, 2, 2)
+    forward, outward = np.moveaxis(angles[[1, 0, 3, 2]] if rng.random() < 0.5 else angles, -1, 0)
+    # (4 limbs, 2 segments, 3): unit vectors along the limbs of a left side
+    segments = np.stack([np.sin(outward), np.cos(outward) * np.cos(forward), np.cos(outward) * np.sin(forward)], -1)
     lean, bow, look = np.radians(rng.uniform((-14, -4, -20), (14, 14, 20)))
-    trunk, arm, forearm, leg, shank, head = np.array((0.29, 0.165, 0.145, 0.235, 0.225, HEAD)) * rng.uniform(
-        0.92, 1.08, 6
-    )
+    trunk, arm, forearm, leg, shank = rng.uniform(0.92, 1.08, 5) * (0.29, 0.165, 0.145, 0.235, 0.225)
 
     left = np.array([np.cos(lean), np.sin(lean), 0])
     down = np.array([-np.sin(lean) * np.cos(bow), np.cos(lean) * np.cos(bow), -np.sin(bow)])
     ahead, neck = np.cross(left, down), -trunk * down
     axes = np.stack([left * np.cos(look) - ahead * np.sin(look), down, left * np.sin(look) + ahead * np.cos(look)])
-    joints = {name: neck - 0.125 * down + head * np.array(at) @ axes for name, at in HEAD_POINTS.items()}
+    joints = {name: neck - 0.125 * down + HEAD * np.array(at) @ axes for name, at in HEAD_POINTS.items()}
     joints["neck"] = neck
     for row, (side, sign) in enumerate((("left", 1), ("right", -1))):
         shoulder, hip = neck + 0.105 * sign * left, np.array([0.062 * sign, 0, 0])
-        upper, lower, thigh, shin = (_direction(*limbs[i, j : j + 2], sign) for i in (row, row + 2) for j in (0, 2))
+        (upper, lower), (thigh, shin) = segments[row] * (sign, 1, 1), segments[row + 2] * (sign, 1, 1)
         elbow, knee = shoulder + arm * upper, hip + leg * thigh
         wrist, ankle = elbow + forearm * lower, knee + shank * shin
         toe = ankle + 0.07 * (np.array([0.4 * sign, -shin[2], shin[1]]) + 0.35 * shin)
-        joints |= {f"{side}_shoulder": shoulder, f"{side}_elbow": elbow, f"{side}_wrist": wrist, f"{side}_hip": hip}
-        joints |= {
-            f"{side}_knee": knee,
-            f"{side}_ankle": ankle,
-            f"{side}_toe": toe,
-            f"{side}_hand": wrist + 0.04 * lower,
-        }
+        names = (f"{side}_{name}" for name in ("shoulder", "elbow", "wrist", "hand", "hip", "knee", "ankle", "toe"))
+        places = (shoulder, elbow, wrist, wrist + 0.04 * lower, hip, knee, ankle, toe)
+        joints |= dict(zip(names, places, strict=True))
     return joints
-
-
-def _direction(forward: float, outward: float, sign: int) -> np.ndarray:
-    """Unit vector along a limb's segment from its angles in radians; `sign` is 1 on the left, -1 on the right."""
-    return np.array([sign * np.sin(outward), np.cos(outward) * np.cos(forward), np.cos(outward) * np.sin(forward)])
 
 
 def _view(rng: np.random.Generator, joints: np.ndarray, behind: bool) -> tuple[np.ndarray, np.ndarray]:
     """Joints (J, 3) of the body as seen: (J, 2) across and down the picture, and (J,) nearness to the viewer."""
-    turn, tilt, roll = np.radians(rng.uniform((-40, 4, -14), (40, 20, 14)) + (180 * behind, 0, 0))
+    turn, tilt, roll = np.radians(rng.uniform((-40, 4, -14), (40, 20, 14)) + np.array((180 * behind, 0, 0)))
     x, y, z = joints.T
     x, z = x * np.cos(turn) + z * np.sin(turn), z * np.cos(turn) - x * np.sin(turn)
     y = y * np.cos(tilt) + z * np.sin(tilt)
@@ -173,7 +148,7 @@ def _dressed(rng: np.random.Generator, behind: bool) -> list[Part]:
     r, tail = HEAD, {"hair_end": 0.045} if rng.random() < 0.4 else {}
     parts: list[Part] = [
         ({"left_shoulder": 0.045, "right_shoulder": 0.045, "left_hip": 0.055, "right_hip": 0.055}, 0.02, shirt),
-        ({"neck": 0.035, "chin": 0.03}, 0.02, skin * 0.9),
+        ({"neck": 0.035, "chin": 0.03}, 0.0, skin * 0.9),
         ({"hair": 1.05 * r} | tail, 0.02, hair),
         ({"face": 0.9 * r, "chin": 0.65 * r}, 0.02, skin),
     ]
@@ -211,7 +186,8 @@ def _scene(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
     colours += rng.uniform(0.2, 0.7) * (colours.mean(1, keepdims=True) - colours)
     slope = np.add.outer(np.linspace(0, rng.uniform(-1, 1), height), np.linspace(0, rng.uniform(-1, 1), width))
     share = ((slope - slope.min()) / np.ptp(slope)).astype(np.float32)[..., None]
-    image = (colours[0] + share * (colours[1] - colours[0])).astype(np.uint8)
+    ends = colours[:2].astype(np.float32)
+    image = (ends[0] + share * (ends[1] - ends[0])).astype(np.uint8)
     for colour in colours[rng.integers(2, 7) :]:
         corners = rng.uniform((0, 0), (width, height), (rng.integers(1, 4), 2))
         rims = _rims(corners, rng.uniform(0.01, 0.1, (len(corners), 1)) * height)

@@ -4,6 +4,9 @@ Names and order of the parameters are those of the published code, because the w
 Shapes in comments: B pictures of H x W pixels, C = `spec.width`.
 """
 
+from functools import reduce
+
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -108,15 +111,8 @@ class HighResolutionModule(nn.Module):
     def exchange(self, i: int, streams: list[Tensor]) -> Tensor:
         """Everything that stream i hears, joined: (B, C * 2**i, H / 4 / 2**i, W / 4 / 2**i)."""
         paths = self.fuse_layers[i]
-        joined = None
-        for j, x in enumerate(streams):
-            heard = x if j == i else paths[j](x, streams[i])
-            if joined is None:
-                joined = heard
-            else:
-                joined = joined * heard if self.product else joined + heard
-        assert joined is not None
-        return joined
+        join = torch.mul if self.product else torch.add
+        return reduce(join, (x if j == i else paths[j](x, streams[i]) for j, x in enumerate(streams)))
 
 
 def exchange_path(spec: BackboneSpec, channels: list[int], source: int, target: int) -> nn.Module:

@@ -16,7 +16,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from hrnet.recipe import Optim, Recipe, Training
+from hrnet.settings import Optim, Recipe, Training
 
 Loss = Callable[[Any, Tensor, Tensor], Tensor]
 Score = Callable[[nn.Module], dict[str, float]]
@@ -87,7 +87,7 @@ def rate(optim: Optim, step: int, steps: int, per_epoch: int) -> float:
 
 
 def averaging(decay: float) -> WeightAveraging:
-    """Exponentially averaged weights and batch-norm statistics; the decay rises from 0.1 so that short runs gain too."""
+    """Exponentially averaged weights and batch-norm statistics; the decay rises from 0.1, so short runs gain too."""
 
     @torch.no_grad()
     def average(averaged: Any, current: Any, count: Any) -> None:

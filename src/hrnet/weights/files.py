@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 BATCH_COUNTER = "num_batches_tracked"
+EMBEDDED = Path(__file__).parent / "embedded"
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,12 @@ def read_meta(path: Path) -> dict[str, Any]:
         raise damaged(path, error) from None
 
 
+def embedded_weights(recipe_name: str) -> Path | None:
+    """The weights file that ships for a recipe, or None."""
+    path = EMBEDDED / f"{recipe_name.replace('/', '-')}.safetensors"
+    return path if path.exists() else None
+
+
 def read_tensors(path: Path) -> tuple[dict[str, "Tensor"], str]:
     """The tensors of a file by name, and the layout they were found in. Pickled code never runs."""
     import torch
@@ -104,7 +111,7 @@ def damaged(path: Path, error: Exception) -> HRNetError:
 
 
 def unwrapped(content: Any, path: Path) -> tuple[dict[str, "Tensor"], str]:
-    """The state dict inside a checkpoint: bare, or under `state_dict` with the prefix `module.` of parallel training."""
+    """The state dict inside a checkpoint: bare, or under `state_dict`; the prefix `module.` of parallel runs goes."""
     import torch
 
     layout = "state dict"

@@ -46,7 +46,7 @@ class Codec:
 
 
 def stride(size: tuple[int, int], map_size: tuple[int, int], convention: Convention) -> np.ndarray:
-    """Input pixels per cell (x, y): W / w as published, or (W - 1) / (w - 1) so that the corners' centres meet (UDP)."""
+    """Input pixels per cell (x, y): W / w as published, or (W - 1) / (w - 1), which makes the corners meet (UDP)."""
     ends = np.array([size, map_size], float) - (convention == "unbiased")
     return ends[0] / ends[1]
 
@@ -132,7 +132,7 @@ def quarter_shift(maps: np.ndarray, cells: np.ndarray) -> np.ndarray:
 
 def local_mean(probabilities: np.ndarray, radius: int) -> tuple[np.ndarray, np.ndarray]:
     """The mean cell (N, K, 2) within `radius` of the highest one, and the probability gathered there (N, K)."""
-    count, keypoints, height, width = probabilities.shape
+    count, keypoints, _, width = probabilities.shape
     padded = np.pad(probabilities, ((0, 0), (0, 0), (radius, radius), (radius, radius)))
     index = probabilities.reshape(count, keypoints, -1).argmax(axis=2)
     x, y = index % width, index // width

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hrnet.engines.engine import Engine
-from hrnet.geometry import Frame, center_and_extent
+from hrnet.geometry import Frame, center_and_extent, extent_of, windows
 from hrnet.results.pose import Pose
 from hrnet.tasks.pose_topdown.codec import Codec, flip_back
 from hrnet.tasks.pose_topdown.samples import normalised
 from hrnet.tasks.pose_topdown.settings import PoseRecipe
+
+FEWEST_JOINTS = 5  # fewer sure joints do not tell where a person is
 
 
 @dataclass
@@ -40,15 +42,16 @@ class TopDownInference:
         center, extent = center_and_extent(box, size, framing.padding)
         return Frame.around(center, extent, size, convention=framing.convention)
 
-    def predict(self, items: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray | None]]) -> Iterator[list[Pose]]:
+    def predict(self, items: Iterable[tuple[np.ndarray, np.ndarray | None, np.ndarray | None]]) -> Iterator[list[Pose]]:
         """Poses of each picture, in order; one pose per box.
 
-        `items` yields `(image (H, W, 3) RGB uint8, boxes (P, 4) x1 y1 x2 y2, box scores (P,) or None)`. Crops of
-        several pictures share batches; no more than a batch of crops is held.
+        `items` yields `(image (H, W, 3) RGB uint8, boxes (P, 4) x1 y1 x2 y2, box scores (P,))`. Without boxes (None)
+        a picture holds one person. Crops of several pictures share batches; no more than a batch of crops is held.
         """
         waiting: list[Waiting] = []
         crops: list[tuple[Waiting, int, Frame, np.ndarray]] = []
-        for image, boxes, box_scores in items:
+        for image, given, box_scores in items:
+            boxes = self.only_person(image) if given is None else given
             picture = Waiting(boxes, np.ones(len(boxes)) if box_scores is None else box_scores)
             waiting.append(picture)
             for p, box in enumerate(boxes):
@@ -61,6 +64,28 @@ class TopDownInference:
                 yield waiting.pop(0).poses
         self.finish(crops)
         yield from (picture.poses for picture in waiting)
+
+    def only_person(self, image: np.ndarray) -> np.ndarray:
+        """The box (1, 4) of a picture's only person: the whole picture, or, with `testing.search`, what a first look
+        finds. It goes through windows of the input's shape that cover the picture, and takes the extent of the joints
+        of the surest one."""
+        height, width = image.shape[:2]
+        whole = np.array([[0, 0, width, height]], float)
+        if not self.recipe.testing.search:
+            return whole
+        size, convention = self.recipe.model.input_size, self.recipe.framing.convention
+        frames = [
+            Frame.around(center, extent, size, convention=convention) for center, extent in windows(width, height, size)
+        ]
+        points, scores = self.codec.decode(self.maps(np.stack([normalised(frame.warp(image)) for frame in frames])))
+        best = int(scores.sum(axis=1).argmax())
+        sure = scores[best] > self.recipe.testing.score_threshold
+        if sure.sum() < FEWEST_JOINTS:
+            return whole
+        x1, y1, x2, y2 = extent_of(frames[best].to_picture(points[best][sure]))
+        margin = 0.05 * max(x2 - x1, y2 - y1)
+        found = np.array([max(x1 - margin, 0), max(y1 - margin, 0), min(x2 + margin, width), min(y2 + margin, height)])
+        return found[None] if (found[2:] - found[:2] > 1).all() else whole
 
     def finish(self, crops: list[tuple[Waiting, int, Frame, np.ndarray]]) -> None:
         """Run a batch of crops and hand each pose to its picture."""

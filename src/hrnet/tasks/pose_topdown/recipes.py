@@ -1,7 +1,7 @@
 """Every named setting of top-down pose; scores are those of spec tables: CVPR 2019 tables 1 and 2, and their code."""
 
 from hrnet.nets.spec import SMALL_V1
-from hrnet.recipe import Optim, Published, Training
+from hrnet.settings import Optim, Published, Training
 from hrnet.tasks.pose_topdown.settings import (
     Augmentation,
     CodecSettings,
@@ -50,7 +50,7 @@ small_256x192 = PoseRecipe(
     loss=LossSettings(pseudo_weight=0.5),
     optim=Optim(name="adamw", lr=2e-3, weight_decay=0.02, schedule="cosine", warmup=0.03),
     training=Training(epochs=60, batch_size=64, precision="bf16", ema_decay=0.999),
-    testing=Testing(shift_heatmap=False),
+    testing=Testing(shift_heatmap=False, search=True),
     # Photographs of the demo, so that it shows what the network makes of unseen people.
     without=("000000000785", "000000000790", "000000129648", "000000214753", "000000252219"),
 )

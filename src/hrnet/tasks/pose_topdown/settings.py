@@ -7,8 +7,7 @@ from pydantic import Field
 from hrnet.datasets.skeleton import SKELETONS, Skeleton
 from hrnet.geometry import Convention
 from hrnet.nets.spec import BackboneSpec
-from hrnet.recipe import Recipe
-from hrnet.settings import Settings
+from hrnet.settings import Recipe, Settings
 
 if TYPE_CHECKING:
     from hrnet.tasks.pose_topdown.network import PoseHighResolutionNet
@@ -83,6 +82,9 @@ class Testing(Settings):
 
     flip: bool = Field(True, description="average with the mirrored input")
     shift_heatmap: bool = Field(True, description="move the mirrored maps by one cell, as published")
+    search: bool = Field(
+        False, description="where no box is given, look for the person first; else the whole picture is the box"
+    )
     score_threshold: float = Field(0.2, ge=0, description="joints above it make up a person's score")
     batch_size: int = Field(32, gt=0, description="crops per batch")
 

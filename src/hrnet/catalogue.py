@@ -1,0 +1,117 @@
+"""All recipes by name, and which recipe and weights a name or a file stands for."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from hrnet.errors import HRNetError, UsageError, nearest
+from hrnet.settings import Published, describe
+from hrnet.tasks.pose_topdown.recipes import RECIPES
+from hrnet.tasks.pose_topdown.settings import PoseRecipe
+from hrnet.weights.files import embedded_weights, read_meta
+
+DEFAULT = "pose_topdown/small_256x192"
+
+
+def recipes() -> list[str]:
+    """Names of all recipes."""
+    return list(RECIPES)
+
+
+def recipe(name: str) -> PoseRecipe:
+    """A recipe by name (`pose_topdown/w32_256x192`, or `w32_256x192` where only one task has it), or from a YAML file
+    such as a run folder holds. Raises `UsageError` for an unknown name, with the nearest known one."""
+    if name.endswith((".yaml", ".yml")):
+        return recipe_from_yaml(read_yaml(Path(name)), name)
+    matches = [known for known in RECIPES if name in (known, known.split("/")[1])]
+    if len(matches) != 1:
+        raise UsageError(f"there is no recipe {name!r}: {nearest(name, RECIPES)}")
+    return RECIPES[matches[0]]
+
+
+def read_yaml(path: Path) -> str:
+    """The text of a recipe file."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise HRNetError(f"{path} cannot be read as a recipe: {error}") from None
+
+
+def recipe_from_yaml(text: str, source: str | Path) -> PoseRecipe:
+    """The recipe that `Recipe.to_yaml` wrote."""
+    try:
+        return PoseRecipe.model_validate(yaml.safe_load(text))
+    except ValidationError as error:
+        raise HRNetError(f"{source} holds no recipe of this version: {describe(error)}") from None
+    except yaml.YAMLError as error:
+        raise HRNetError(f"{source} is not YAML: {str(error).splitlines()[0]}") from None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One recipe as `hrnet models` shows it; parameters and GFLOPs are counted from the built network."""
+
+    name: str
+    input_size: str
+    parameters: int
+    gflops: float
+    published: Published | None
+    weights: Path | None
+    licence: str
+
+
+def overview() -> list[Row]:
+    """Every recipe with its cost."""
+    return [row(each) for each in RECIPES.values()]
+
+
+def row(recipe: PoseRecipe) -> Row:
+    """Build a recipe's network on the meta device and count."""
+    import torch
+
+    from hrnet.nets.cost import GFLOP, cost
+
+    with torch.device("meta"):
+        parameters, multiply_adds = cost(recipe.model.build(), recipe.model.input_size)
+    weights = embedded_weights(recipe.name)
+    licence = read_meta(weights)["card"].get("licence", "not stated") if weights else ""
+    size = "x".join(str(side) for side in recipe.model.input_size)
+    return Row(recipe.name, size, parameters, multiply_adds / GFLOP, recipe.published, weights, licence)
+
+
+def resolve(name_or_path: str | Path | None, weights: str | Path | None) -> tuple[PoseRecipe, Path]:
+    """The recipe and the weights file that a user means.
+
+    Nothing: the embedded weights. A recipe's name: with `weights`, or those embedded for it. A weights file: the
+    recipe that it carries.
+    """
+    if name_or_path is None and weights is None:
+        return resolve(DEFAULT, None)
+    if weights is None and looks_like_file(str(name_or_path)):
+        name_or_path, weights = None, name_or_path
+    if weights is None:
+        chosen = recipe(str(name_or_path))
+        path = embedded_weights(chosen.name)
+        if path is None:
+            raise HRNetError(f"no weights for {chosen.name} ship with the package: name a file with weights=")
+        return recipe_in(path) or chosen, path
+    path = Path(weights)
+    if name_or_path is not None:
+        return recipe(str(name_or_path)), path
+    found = recipe_in(path)
+    if found is None:
+        raise HRNetError(f"{path} does not say which network it belongs to: name its recipe too; {', '.join(RECIPES)}")
+    return found, path
+
+
+def looks_like_file(text: str) -> bool:
+    """Whether a text names a weights file rather than a recipe."""
+    return text.endswith((".safetensors", ".pth", ".pt", ".tar", ".ckpt")) or Path(text).is_file()
+
+
+def recipe_in(path: Path) -> PoseRecipe | None:
+    """The recipe inside a weights file of ours, None for others."""
+    meta = read_meta(path)
+    return recipe_from_yaml(meta["recipe"], path) if meta else None

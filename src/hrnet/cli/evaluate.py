@@ -1,0 +1,42 @@
+"""`hrnet evaluate`."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def evaluate(
+    data: Annotated[str, typer.Argument(help="The folder of LSPET, a COCO-style JSON, or 'synthetic'.")],
+    split: Annotated[str, typer.Option(help="Part of a data set that has parts.")] = "val",
+    recipe: Annotated[str | None, typer.Option(help="Recipe of the weights; default: the one they carry.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Weights file; default: the embedded weights.")] = None,
+    images: Annotated[
+        list[Path] | None, typer.Option(metavar="DIR", help="Where the pictures of a JSON lie, if not beside it.")
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures here.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda; default: cuda where there is one.")] = None,
+    precision: Annotated[str, typer.Option(help="fp32 or bf16.")] = "fp32",
+) -> None:
+    """Score weights on a data set with the boxes that it gives: PCK@0.2 on LSPET, OKS AP on COCO-style files."""
+    from hrnet.evaluator import evaluate as score
+    from hrnet.images import write_text
+    from hrnet.predictor import Predictor
+
+    figures = score(Predictor(recipe, weights, device=device, precision=precision), data, split, images or ())
+    typer.echo("\n".join(lines(figures)))
+    if json_file is not None:
+        write_text(json_file, json.dumps(figures, indent=1) + "\n")
+        typer.echo(f"figures: {json_file}")
+
+
+def lines(figures: dict[str, Any]) -> list[str]:
+    """The figures as aligned lines."""
+    texts = [f"{figures['recipe']} ({figures['weights']}) on {figures['data']}, {figures['people']} people"]
+    for name, value in figures["metrics"].items():
+        low_high = figures.get("interval", {}).get(name)
+        within = f"   95 % interval {low_high[0]:.3f} to {low_high[1]:.3f}" if low_high else ""
+        texts.append(f"  {name:<10} {value:.4f}{within}")
+    texts += [f"    {name:<16} {value:.3f}" for name, value in figures.get("per_joint", {}).items()]
+    return texts

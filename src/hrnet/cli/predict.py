@@ -1,0 +1,101 @@
+"""`hrnet predict`."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from hrnet.errors import HRNetError
+
+if TYPE_CHECKING:
+    from hrnet.datasets.boxes import BoxesFile
+    from hrnet.predictor import Predictor
+    from hrnet.results.writing import PictureResult
+
+BOXES_HELP = (
+    'JSON list of {"file_name" or "image_id", "bbox": [x, y, w, h], "score"?}. '
+    "Pictures it does not name are taken as one person each."
+)
+
+
+def predict(
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Pictures, folders of pictures, patterns.")],
+    recipe: Annotated[str | None, typer.Option(help="Recipe of the weights; default: the one they carry.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Weights file; default: the embedded weights.")] = None,
+    boxes: Annotated[Path | None, typer.Option(metavar="FILE", help=BOXES_HELP)] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for drawn pictures and poses.")] = Path("out"),
+    form: Annotated[Literal["json", "coco", "csv"], typer.Option("--format", help="How poses are written.")] = "json",
+    draw: Annotated[bool, typer.Option("--draw/--no-draw", help="Write pictures with the poses drawn.")] = True,
+    min_score: Annotated[float, typer.Option(help="Joints scored below are not drawn.")] = 0.3,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda; default: cuda where there is one.")] = None,
+    precision: Annotated[Literal["fp32", "bf16"], typer.Option(help="Arithmetic of the network.")] = "fp32",
+) -> None:
+    """Find the poses in photographs and write them, drawn and as data."""
+    from hrnet.datasets.boxes import read_boxes
+    from hrnet.images import find_images, output_folder, write_text
+    from hrnet.predictor import Predictor
+    from hrnet.results.writing import FORMATS
+
+    output_folder(out)
+    people = read_boxes(boxes) if boxes else None
+    paths, failures = find_images(inputs)
+    predictor = Predictor(recipe, weights, device=device, precision=precision)
+    drawn = drawn_names(paths) if draw else {}
+    results: list[PictureResult] = []
+    width = max((len(path.name) for path in paths), default=7)
+    typer.echo(f"{'picture':<{width}}  people  mean score   time")
+    for path in paths:
+        began = time.perf_counter()
+        try:
+            result, score = one(path, predictor, people, out / drawn[path] if draw else None, min_score)
+        except HRNetError as error:
+            failures.append(error)
+            continue
+        results.append(result)
+        seconds = time.perf_counter() - began
+        typer.echo(f"{path.name:<{width}}  {len(result.poses):>6}  {score:>10}  {seconds:>4.2f} s")
+    file = out / f"poses.{'csv' if form == 'csv' else 'json'}"
+    write_text(file, FORMATS[form](results))
+    typer.echo(
+        f"\n{len(results)} of {len(results) + len(failures)} pictures done: {file}"
+        + (f", pictures in {out}" if draw else "")
+    )
+    for error in failures:
+        typer.echo(f"Error: {error}", err=True)
+    if failures:
+        raise typer.Exit(1)
+
+
+def one(
+    path: Path, predictor: "Predictor", people: "BoxesFile | None", drawing: Path | None, min_score: float
+) -> "tuple[PictureResult, str]":
+    """Predict, and draw where asked, one picture; also its mean score as text."""
+    from hrnet.images import read_image, write_image
+    from hrnet.results.writing import PictureResult
+
+    image = read_image(path)
+    boxes, box_scores = (people.of(path) if people else None) or (None, None)
+    try:
+        poses = predictor(image, boxes, box_scores)
+    except HRNetError as error:
+        source = f"{people.path}: " if people and boxes is not None else ""
+        raise HRNetError(f"{path}: {source}{error}") from None
+    if drawing is not None:
+        write_image(drawing, predictor.draw(image, poses, min_score))
+    score = f"{sum(pose.score for pose in poses) / len(poses):.2f}" if poses else "-"
+    return PictureResult(path.name, image.shape[1], image.shape[0], poses), score
+
+
+def drawn_names(paths: list[Path]) -> dict[Path, str]:
+    """A file name for each drawing: the picture's own, with a number where two folders use the same."""
+    names: dict[Path, str] = {}
+    taken: set[str] = set()
+    for path in paths:
+        name, number = f"{path.stem}.jpg", 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{path.stem}_{number}.jpg"
+        taken.add(name.casefold())
+        names[path] = name
+    return names

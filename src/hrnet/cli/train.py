@@ -1,0 +1,54 @@
+"""`hrnet train`."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hrnet.errors import UsageError
+
+OVERRIDE = re.compile(r"^[a-z_0-9.]+=")
+
+
+def train(
+    data: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="DATA... [KEY=VALUE ...]",
+            help="'synthetic', the folder of LSPET, or COCO-style JSONs; then recipe fields such as optim.lr=1e-4. "
+            "A set named twice counts twice.",
+        ),
+    ],
+    recipe: Annotated[str, typer.Option(help="Recipe by name, or a YAML file as in a run folder.")] = "small_256x192",
+    start: Annotated[Path | None, typer.Option("--from", metavar="WEIGHTS", help="Weights to start from.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="RUN", help="Run folder; default runs/RECIPE.")] = None,
+    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with an interrupted run, exactly.")] = None,
+    val: Annotated[
+        list[str] | None, typer.Option(metavar="DATA", help="Validation set; default: the val part of DATA.")
+    ] = None,
+    images: Annotated[
+        list[Path] | None, typer.Option(metavar="DIR", help="Where the pictures of JSONs lie, if not beside them.")
+    ] = None,
+) -> None:
+    """Train a recipe; the run folder then holds weights, recipe, logs, curves and validation pictures."""
+    from hrnet import catalogue, trainer
+
+    changes = dict(text.split("=", 1) for text in data if OVERRIDE.match(text))
+    sets = [text for text in data if not OVERRIDE.match(text)]
+    if not sets:
+        raise UsageError("no data to train on: name 'synthetic', the folder of LSPET, or a COCO-style JSON")
+    if resume is not None:
+        if changes or start or out:
+            raise UsageError(
+                "--resume goes on with the run's own recipe, weights and folder: leave --from, --out and key=value out"
+            )
+        chosen, out = catalogue.recipe(str(resume / "recipe.yaml")), resume
+    else:
+        chosen = catalogue.recipe(recipe).override(changes)
+    out = out or Path("runs") / chosen.name.split("/")[1]
+    best = trainer.train(
+        chosen, sets, out, start=start, resume=resume, validation=val or (), images=images or (), say=typer.echo
+    )
+    typer.echo(f"weights: {best}")
+    typer.echo(f"next:    hrnet predict PHOTO --weights {best}")

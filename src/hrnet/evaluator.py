@@ -1,0 +1,23 @@
+"""Evaluation: a data set through the prediction path, and its figures."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hrnet.datasets.opening import open_data
+from hrnet.predictor import Predictor
+from hrnet.tasks.pose_topdown import scoring
+
+
+def evaluate(predictor: Predictor, data: str | Path, split: str = "val", images: Sequence[Path] = ()) -> dict[str, Any]:
+    """Score a predictor on a data set, with the boxes that the set gives: `{"metrics": {...}, ...}`.
+
+    LSPET and the synthetic figures are scored by PCK@0.2 of the torso, COCO-style files by OKS AP.
+    """
+    figures = scoring.evaluate(predictor.inference, open_data(data, split, images))
+    return {
+        "data": str(data),
+        "split": split,
+        "recipe": predictor.recipe.name,
+        "weights": predictor.weights.name,
+    } | figures

@@ -1,0 +1,32 @@
+"""Parameters and multiply-adds of a network, counted on the meta device: no memory, no arithmetic."""
+
+import math
+
+import torch
+from torch import nn
+
+GFLOP = 1024**3
+
+
+def cost(module: nn.Module, size: tuple[int, int]) -> tuple[int, int]:
+    """Trainable parameters, and multiply-adds for one picture of `size` (width, height).
+
+    Counted as the published `get_model_summary` does: for each convolution the weights times the output's cells, for
+    each linear layer the output times its inputs; biases, norms, sums and resizing are free. Published "GFLOPs" are
+    these multiply-adds divided by 1024**3 (`GFLOP`). The module must lie on the meta device.
+    """
+    multiply_adds = 0
+
+    def count(layer: nn.Module, inputs: tuple, output: torch.Tensor) -> None:
+        nonlocal multiply_adds
+        if isinstance(layer, nn.Linear):
+            multiply_adds += output[0].numel() * layer.in_features
+        else:
+            multiply_adds += layer.weight.numel() * math.prod(output.shape[2:])  # type: ignore[union-attr,operator]
+
+    counted = [m for m in module.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d | nn.Linear)]
+    hooks = [layer.register_forward_hook(count) for layer in counted]
+    module.eval()(torch.empty(1, 3, size[1], size[0], device="meta"))
+    for hook in hooks:
+        hook.remove()
+    return sum(p.numel() for p in module.parameters() if p.requires_grad), multiply_adds

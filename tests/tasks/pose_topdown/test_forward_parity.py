@@ -1,0 +1,162 @@
+"""With the same weights, the pose network, the whole test path and the first training steps answer as published."""
+
+import numpy as np
+import pytest
+import torch
+from formula import filled, formula_input
+
+from hrnet.engines.torch_engine import TorchEngine
+from hrnet.tasks.pose_topdown.inference import TopDownInference
+from hrnet.tasks.pose_topdown.loss import mean_squares
+from hrnet.tasks.pose_topdown.recipes import mpii_w32_256x256, w32_256x192, w32_384x288, w48_256x192
+from hrnet.tasks.pose_topdown.samples import normalised
+
+MAPS = {"rtol": 1e-4, "atol": 2e-3}
+
+
+def by_formula(recipe):
+    with torch.device("meta"):
+        network = recipe.model.build()
+    return filled(network)
+
+
+@pytest.fixture(scope="module")
+def w32():
+    return by_formula(w32_256x192)
+
+
+@pytest.fixture
+def network(request, w32):
+    """The network of a recipe; W32 with 17 keypoints is filled only once."""
+    recipe = request.param
+    return w32 if recipe.model.but(input_size=(192, 256)) == w32_256x192.model else by_formula(recipe)
+
+
+@pytest.mark.parametrize(
+    "network, name",
+    [
+        (w32_256x192, "w32_128x96"),
+        (w32_256x192, "w32_256x192"),
+        pytest.param(w32_384x288, "w32_384x288", marks=pytest.mark.slow),
+        pytest.param(mpii_w32_256x256, "w32_mpii_256x256", marks=pytest.mark.slow),
+        pytest.param(w48_256x192, "w48_256x192", marks=pytest.mark.slow),
+    ],
+    indirect=["network"],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_forward_is_the_published_one(network, name, reference):
+    """The first tensor that differs, from the stem on, is named."""
+    golden = reference(f"pose_hrnet_{name}")
+    height, width = 4 * golden["shape"][2:]
+    image = torch.from_numpy(formula_input("image", (1, 3, height, width)))
+    taps = sorted({key.split("/")[1] for key in golden if key.startswith("tap/")})
+    with torch.inference_mode(), Taps(network, taps) as seen:
+        output = network(image)
+
+    for place in (place for place in seen if place in taps):
+        tap = seen[place]
+        np.testing.assert_allclose(tap[0, :4, ::5, ::5], golden[f"tap/{place}/sample"], **MAPS, err_msg=place)
+        np.testing.assert_allclose(stat(tap), golden[f"tap/{place}/stat"], **MAPS, err_msg=place)
+    assert set(taps) <= set(seen)
+
+    step = golden["step"]
+    assert tuple(output.shape) == tuple(golden["shape"])
+    np.testing.assert_allclose(output[:, :, ::step, ::step], golden["sample"], **MAPS)
+    np.testing.assert_allclose([stat(map_) for map_ in output[0]], golden["stat"], **MAPS)
+
+
+class Taps:
+    """What modules put out on the way, by name and in order; `stage3.out1` is the second stream of a list."""
+
+    def __init__(self, network: torch.nn.Module, names: list[str]) -> None:
+        self.seen: dict[str, torch.Tensor] = {}
+        modules = sorted({name.partition(".out")[0] for name in names})
+        self.hooks = [network.get_submodule(m).register_forward_hook(self.keep(m)) for m in modules]
+
+    def keep(self, module: str):
+        def hook(_, __, output):
+            parts = {f"{module}.out{i}": x for i, x in enumerate(output)} if isinstance(output, list) else {}
+            self.seen |= {name: x.clone() for name, x in (parts or {module: output}).items()}
+
+        return hook
+
+    def __enter__(self) -> dict[str, torch.Tensor]:
+        return self.seen
+
+    def __exit__(self, *_) -> None:
+        for hook in self.hooks:
+            hook.remove()
+
+
+def stat(values: torch.Tensor) -> list[float]:
+    """Mean, deviation, lowest and highest."""
+    values = values.double()
+    return [f(values).item() for f in (torch.mean, lambda x: x.std(correction=0), torch.min, torch.max)]
+
+
+@pytest.fixture
+def people(reference):
+    """The picture of the golden test path, its boxes x1, y1, x2, y2, and the published answers."""
+    golden = reference("pipeline_w32_256x192")
+    image = np.ascontiguousarray(reference("joints_dataset_getitem")["image_bgr"][..., ::-1])
+    boxes = golden["boxes_xywh"].copy()
+    boxes[:, 2:] += boxes[:, :2]
+    return image, boxes, golden
+
+
+@pytest.mark.parametrize("flip", [True, False], ids=["flip", "noflip"])
+def test_predicted_poses_are_the_published_ones(flip, w32, people):
+    image, boxes, golden = people
+    inference = TopDownInference(w32_256x192.but(testing__flip=flip), TorchEngine(w32, device="cpu"))
+    (poses,) = inference.predict([(image, boxes, None)])
+    name = "flip" if flip else "noflip"
+    np.testing.assert_allclose([pose.keypoints for pose in poses], golden[f"preds_{name}"], rtol=0, atol=1e-2)
+    np.testing.assert_allclose([pose.scores for pose in poses], golden[f"maxvals_{name}"][..., 0], **MAPS)
+
+
+def test_crops_and_averaged_maps_are_the_published_ones(w32, people):
+    image, boxes, golden = people
+    inference = TopDownInference(w32_256x192, TorchEngine(w32, device="cpu"))
+    crops = [inference.frame(box).warp(image) for box in boxes]
+    for crop, published, mean in zip(crops, golden["crops_stride4"], golden["crop_mean"], strict=True):
+        assert np.abs(crop[::4, ::4].astype(int) - published).max() <= 1
+        np.testing.assert_allclose(crop.mean(), mean, atol=0.1)
+    maps = inference.maps(np.stack([normalised(crop) for crop in crops]))
+    np.testing.assert_allclose(maps[:, :, ::4, ::4], golden["heatmap_avg_sample"], **MAPS)
+
+
+@pytest.mark.slow
+def test_first_training_steps_are_the_published_ones(reference):
+    """Loss, gradients and weights; Adam magnifies rounding, so later steps are compared with the float64 run."""
+    golden = reference("train_steps_w32_64x64")
+    network = by_formula(w32_256x192).train()
+    optimiser = torch.optim.Adam(network.parameters(), lr=w32_256x192.optim.lr)
+    images = torch.from_numpy(formula_input("train", (2, 3, 64, 64)))
+    targets = torch.from_numpy(formula_input("target", (2, 17, 16, 16))).abs().clip(0, 1)
+    weights = torch.ones(2, 17)
+    weights[0, 3], weights[1, 10:] = 0, 0
+
+    losses = []
+    for step in range(4):
+        maps = network(images)
+        loss = mean_squares(maps, targets, weights)
+        optimiser.zero_grad()
+        loss.backward()
+        losses.append(loss.item())
+        if step == 0:
+            gradients = {name: p.grad.clone() for name, p in network.named_parameters()}
+        optimiser.step()
+
+    np.testing.assert_allclose(losses[0], golden["loss"][0], rtol=1e-4)
+    np.testing.assert_allclose(losses, golden["loss_float64"], rtol=1e-2)
+    norm = torch.linalg.vector_norm(torch.cat([g.flatten() for g in gradients.values()]).double())
+    np.testing.assert_allclose(norm, golden["grad0_norm"], rtol=1e-4)
+    after = network.state_dict()
+    assert int(after["bn1.num_batches_tracked"]) == golden["after4/num_batches_tracked"]
+    for key, published in golden.items():
+        part, _, name = key.partition("/")
+        if part == "grad0":
+            ours = gradients[name].flatten()[:64]
+            np.testing.assert_allclose(ours, published, rtol=1e-4, atol=1e-4 * np.abs(published).max(), err_msg=name)
+        elif name in after:
+            np.testing.assert_allclose(after[name].flatten()[:64], published, rtol=0, atol=4e-3, err_msg=name)
