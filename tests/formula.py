@@ -41,6 +41,9 @@ def filled(network: nn.Module) -> nn.Module:
     """The network on the CPU in eval mode, every entry by formula; it may have been built on the meta device."""
     network = network.to_empty(device="cpu")
     network.load_state_dict(
-        {name: torch.from_numpy(formula_array(name, tuple(value.shape))) for name, value in network.state_dict().items()}
+        {
+            name: torch.from_numpy(formula_array(name, tuple(value.shape)))
+            for name, value in network.state_dict().items()
+        }
     )
     return network.eval()
