@@ -39,7 +39,7 @@ def train(
     from hrnet.tasks.pose_topdown.samples import PoseSamples
     from hrnet.training.curves import plot_curves
     from hrnet.training.fit import fit
-    from hrnet.weights.files import load_weights, save_weights
+    from hrnet.weights.files import load_weights, read_meta, save_weights
 
     out = output_folder(out)
     sets = [open_data(each, "train", images) for each in data]
@@ -60,7 +60,8 @@ def train(
             "data": [d.name for d in sets],
             "people": len(samples),
             "seconds": round(time.time() - began),
-            "hardware": f"{platform.processor() or platform.machine()}",
+            "hardware": hardware(),
+            "from": read_meta(start).get("card", start.name) if start else None,
         }
         save_weights(out / f"{name}.safetensors", averaged, recipe.to_yaml(), card)
 
@@ -91,6 +92,21 @@ def validation_pictures(weights: Path, held_out: Sequence[PoseData], count: int 
             pictures.append(predictor.draw(image, predictor(image, boxes)))
             labels.append(record.name)
     return contact_sheet(pictures, columns=4, cell=(320, 320), labels=labels)
+
+
+def hardware() -> str:
+    """The machine in words: CUDA device, or processor and threads."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    cpuinfo = Path("/proc/cpuinfo")
+    named = (
+        [line.split(":")[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        if cpuinfo.exists()
+        else []
+    )
+    return f"{named[0] if named else platform.processor() or platform.machine()}, {torch.get_num_threads()} threads"
 
 
 def has_split(data: str | Path) -> bool:

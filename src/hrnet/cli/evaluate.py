@@ -35,8 +35,12 @@ def lines(figures: dict[str, Any]) -> list[str]:
     """The figures as aligned lines."""
     texts = [f"{figures['recipe']} ({figures['weights']}) on {figures['data']}, {figures['people']} people"]
     for name, value in figures["metrics"].items():
-        low_high = figures.get("interval", {}).get(name)
-        within = f"   95 % interval {low_high[0]:.3f} to {low_high[1]:.3f}" if low_high else ""
-        texts.append(f"  {name:<10} {value:.4f}{within}")
-    texts += [f"    {name:<16} {value:.3f}" for name, value in figures.get("per_joint", {}).items()]
+        texts.append(f"  {name:<16} {value:.4f}{within(figures.get('interval', {}).get(name))}")
+    for name, score in figures.get("per_joint", {}).items():
+        texts.append(f"    {name:<14} {score['value']:.4f}{within(score['interval'])}")
     return texts
+
+
+def within(interval: list[float] | None) -> str:
+    """An interval as text."""
+    return f"   95 % interval {interval[0]:.3f} to {interval[1]:.3f}" if interval else ""

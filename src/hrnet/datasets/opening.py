@@ -26,6 +26,6 @@ def open_data(data: str | Path, split: str = "val", images: Sequence[Path] = ())
         return read_coco(path, images)
     if path.is_dir():
         raise HRNetError(
-            f"{path} is not a known data set: expected joints.csv or joints.mat in it (LSPET), or name a COCO-style JSON"
+            f"{path} is no known data set: expected joints.csv or joints.mat in it (LSPET), or a COCO-style JSON"
         )
     raise HRNetError(f"{path} does not exist: name the folder of LSPET, a COCO-style JSON, or 'synthetic'")

@@ -43,7 +43,7 @@ def pck(data: PoseData, people: Sequence, poses: Sequence[Sequence[Pose]], share
     """PCK: the share of joints closer to the truth than `share` x torso (right shoulder to left hip, as labelled).
 
     Pooled over all joints that network and truth share, and per joint. People whose torso is not labelled are left
-    out. `interval` is the 95 % bootstrap interval of the pooled figure, drawn over people.
+    out. Intervals are 95 % bootstrap intervals, drawn over people.
     """
     hits, counted, names = hits_of(data, people, poses, share)
     if not len(counted) or not counted.any():
@@ -52,12 +52,12 @@ def pck(data: PoseData, people: Sequence, poses: Sequence[Sequence[Pose]], share
         )
     name = f"PCK@{share:g}"
     per_joint = {
-        joint: round(float(hits[:, j].sum() / counted[:, j].sum()), 4)
+        joint: {"value": ratio(hits[:, j], counted[:, j]), "interval": interval(hits[:, j], counted[:, j])}
         for j, joint in enumerate(names)
         if counted[:, j].any()
     }
     return {
-        "metrics": {name: round(float(hits.sum() / counted.sum()), 4)},
+        "metrics": {name: ratio(hits, counted)},
         "interval": {name: interval(hits.sum(axis=1), counted.sum(axis=1))},
         "per_joint": per_joint,
         "people": int(counted.any(axis=1).sum()),
@@ -85,6 +85,11 @@ def hits_of(
         hits.append((distance < share * torso) & labelled)
         counted.append(labelled)
     return np.array(hits).reshape(-1, len(names)), np.array(counted).reshape(-1, len(names)), names
+
+
+def ratio(parts: np.ndarray, wholes: np.ndarray) -> float:
+    """sum(parts) / sum(wholes), to four digits."""
+    return round(float(parts.sum() / wholes.sum()), 4)
 
 
 def interval(parts: np.ndarray, wholes: np.ndarray, rounds: int = 2000) -> list[float]:
