@@ -34,7 +34,6 @@ HOMES = {
     "recipes": "catalogue",
     "train": "trainer",
 }
-__all__ = [*HOMES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:
@@ -48,4 +47,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*HOMES, "__version__"])

@@ -27,7 +27,8 @@ def recipe(name: str) -> PoseRecipe:
         return recipe_from_yaml(read_yaml(Path(name)), name)
     matches = [known for known in RECIPES if name in (known, known.split("/")[1])]
     if len(matches) != 1:
-        raise UsageError(f"there is no recipe {name!r}: {nearest(name, RECIPES)}")
+        known = RECIPES if "/" in name else [known.split("/")[1] for known in RECIPES]
+        raise UsageError(f"there is no recipe {name!r}: {nearest(name, known)}")
     return RECIPES[matches[0]]
 
 
@@ -35,8 +36,11 @@ def read_yaml(path: Path) -> str:
     """The text of a recipe file."""
     try:
         return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise HRNetError(f"{path} does not exist: check the path of the recipe") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise HRNetError(f"{path} cannot be read as a recipe: {error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise HRNetError(f"{path} cannot be read as a recipe ({reason}): name a YAML file of a run folder") from None
 
 
 def recipe_from_yaml(text: str, source: str | Path) -> PoseRecipe:
@@ -95,7 +99,9 @@ def resolve(name_or_path: str | Path | None, weights: str | Path | None) -> tupl
         chosen = recipe(str(name_or_path))
         path = embedded_weights(chosen.name)
         if path is None:
-            raise HRNetError(f"no weights for {chosen.name} ship with the package: name a file with weights=")
+            raise HRNetError(
+                f"no weights for {chosen.name} ship with the package: name a file with --weights (weights= in Python)"
+            )
         return recipe_in(path) or chosen, path
     path = Path(weights)
     if name_or_path is not None:

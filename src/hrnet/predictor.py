@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from hrnet.catalogue import resolve
-from hrnet.errors import HRNetError
+from hrnet.errors import HRNetError, UsageError, nearest
 from hrnet.images import as_rgb, read_image
 from hrnet.results.drawing import draw_poses
 from hrnet.results.pose import Pose
 from hrnet.tasks.pose_topdown.inference import TopDownInference
 
 Boxes = Sequence[Sequence[float]] | np.ndarray
+PRECISIONS = ("fp32", "bf16")
 
 
 class Predictor:
@@ -35,6 +36,9 @@ class Predictor:
         from hrnet.engines.torch_engine import TorchEngine
         from hrnet.weights.files import load_weights
 
+        if precision not in PRECISIONS:
+            raise UsageError(f"there is no precision {precision!r}: {nearest(precision, PRECISIONS)}")
+        check_device(device)
         self.recipe, self.weights = resolve(name_or_path, weights)
         if flip is not None:
             self.recipe = self.recipe.but(testing__flip=flip)
@@ -68,6 +72,18 @@ class Predictor:
     def draw(self, image: str | Path | np.ndarray, results: Sequence[Pose], min_score: float = 0.3) -> np.ndarray:
         """The picture (H, W, 3) RGB with poses drawn; joints scored below `min_score` are left out."""
         return draw_poses(opened(image), results, min_score=min_score)
+
+
+def check_device(device: str | None) -> None:
+    """Refuse a device that torch does not know, or that is not in this machine."""
+    import torch
+
+    try:
+        torch.zeros(1, device=device).cpu()
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(
+            f"device {device!r} cannot be used ({str(error).splitlines()[0]}): use cpu, or cuda where there is one"
+        ) from None
 
 
 def opened(image: str | Path | np.ndarray) -> np.ndarray:

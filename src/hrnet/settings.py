@@ -41,7 +41,10 @@ class Settings(BaseModel):
         *groups, leaf = path.split(".")
         for group in groups:
             data = data[group]
-        data[leaf] = value.model_dump() if isinstance(value, BaseModel) else read_value(value)
+        if isinstance(value, BaseModel):
+            data[leaf] = value.model_dump()
+        else:
+            data[leaf] = value if isinstance(data[leaf], str) else read_value(value)  # text for a text field stays so
 
     def paths(self, prefix: str = "") -> Iterator[tuple[str, Any]]:
         """Yield every dotted path of this group with its value."""
@@ -74,32 +77,40 @@ def describe(error: ValidationError) -> str:
     """One sentence for the first fault that pydantic found."""
     fault = error.errors()[0]
     where = ".".join(str(part) for part in fault["loc"]) or "the recipe"
+    if fault["type"] in ("missing", "extra_forbidden"):
+        return f"{where} {'is missing' if fault['type'] == 'missing' else 'is no field of it'}"
     return f"{where} cannot be {fault['input']!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
 
 
 class Optim(Settings):
     """How weights are moved. The defaults are the published pose recipe's: Adam 1e-3, a tenth from 170 and 200 on."""
 
-    name: Literal["adam", "adamw"] = Field("adam", description="optimiser; adamw uses weight_decay, adam ignores it")
-    lr: float = Field(1e-3, gt=0, description="learning rate at its highest")
-    weight_decay: float = Field(1e-4, ge=0, description="decoupled weight decay of adamw")
-    schedule: Literal["steps", "cosine", "constant"] = Field("steps", description="how the learning rate falls")
-    milestones: tuple[int, ...] = Field((170, 200), description="epochs at which `steps` divides the rate by ten")
-    warmup: float = Field(0.0, ge=0, lt=1, description="share of all steps in which the rate first rises from zero")
+    name: Literal["adam", "adamw"] = Field(
+        default="adam", description="optimiser; adamw uses weight_decay, adam ignores it"
+    )
+    lr: float = Field(default=1e-3, gt=0, description="learning rate at its highest")
+    weight_decay: float = Field(default=1e-4, ge=0, description="decoupled weight decay of adamw")
+    schedule: Literal["steps", "cosine", "constant"] = Field(default="steps", description="how the learning rate falls")
+    milestones: tuple[int, ...] = Field(
+        default=(170, 200), description="epochs at which `steps` divides the rate by ten"
+    )
+    warmup: float = Field(
+        default=0.0, ge=0, lt=1, description="share of all steps in which the rate first rises from zero"
+    )
 
 
 class Training(Settings):
     """How long, how much at once, and with what precision."""
 
-    epochs: int = Field(210, gt=0)
-    batch_size: int = Field(32, gt=0, description="pictures per step and device")
-    accumulate: int = Field(1, gt=0, description="steps whose gradients are added up before weights move")
-    precision: Literal["32", "bf16"] = Field("32", description="bf16 is mixed precision")
-    ema_decay: float = Field(0.0, ge=0, lt=1, description="decay of the averaged weights; 0 keeps none")
-    seed: int = Field(0, ge=0)
-    workers: int = Field(1, ge=0, description="processes that prepare samples")
-    validate_every: int = Field(1, gt=0, description="epochs between two validations")
-    compile: bool = Field(False, description="torch.compile the network (needs a C++ compiler)")
+    epochs: int = Field(default=210, gt=0)
+    batch_size: int = Field(default=32, gt=0, description="pictures per step and device")
+    accumulate: int = Field(default=1, gt=0, description="steps whose gradients are added up before weights move")
+    precision: Literal["32", "bf16"] = Field(default="32", description="bf16 is mixed precision")
+    ema_decay: float = Field(default=0.0, ge=0, lt=1, description="decay of the averaged weights; 0 keeps none")
+    seed: int = Field(default=0, ge=0)
+    workers: int = Field(default=1, ge=0, description="processes that prepare samples")
+    validate_every: int = Field(default=1, gt=0, description="epochs between two validations")
+    compile: bool = Field(default=False, description="torch.compile the network (needs a C++ compiler)")
 
 
 class Published(Settings):

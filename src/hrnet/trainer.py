@@ -114,7 +114,7 @@ def has_split(data: str | Path) -> bool:
     return str(data) == "synthetic" or Path(data).is_dir()
 
 
-def loss_of(recipe: PoseRecipe) -> "Callable[[Tensor | tuple[Tensor, ...], Tensor, Tensor], Tensor]":
+def loss_of(recipe: PoseRecipe) -> "Callable[[Tensor, Tensor, Tensor], Tensor]":
     """The loss that goes with the recipe's codec."""
     from hrnet.tasks.pose_topdown.loss import cross_entropy, mean_squares
 

@@ -115,6 +115,19 @@ def test_bottleneck_width_is_what_the_blocks_put_out():
     assert count(network) + head == pytest.approx(21.931e6, abs=5e2)
 
 
+@pytest.mark.parametrize("init", ["normal", "kaiming"])
+def test_starting_weights_are_the_published_ones(init):
+    network = PoseModel(backbone=TINY.but(width=32, init=init, momentum=0.01)).build()
+    for name, layer in network.named_modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            assert (layer.weight == 1).all() and (layer.bias == 0).all() and layer.momentum == 0.01
+        elif isinstance(layer, nn.Conv2d):
+            kaiming = init == "kaiming" and name != "final_layer"
+            deviation = (2 / (layer.out_channels * layer.kernel_size[0] ** 2)) ** 0.5 if kaiming else 0.001
+            assert layer.weight.std().item() == pytest.approx(deviation, rel=0.2), name
+            assert layer.bias is None or (layer.bias == 0).all()
+
+
 VARIANTS = [
     {},
     {"exchange": "across_stages"},

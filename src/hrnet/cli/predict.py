@@ -41,14 +41,14 @@ def predict(
     people = read_boxes(boxes) if boxes else None
     paths, failures = find_images(inputs)
     predictor = Predictor(recipe, weights, device=device, precision=precision)
-    drawn = drawn_names(paths) if draw else {}
+    drawn = drawings(paths, out) if draw else {}
     results: list[PictureResult] = []
     width = max((len(path.name) for path in paths), default=7)
     typer.echo(f"{'picture':<{width}}  people  mean score   time")
     for path in paths:
         began = time.perf_counter()
         try:
-            result, score = one(path, predictor, people, out / drawn[path] if draw else None, min_score)
+            result, score = one(path, predictor, people, drawn.get(path), min_score)
         except HRNetError as error:
             failures.append(error)
             continue
@@ -87,9 +87,9 @@ def one(
     return PictureResult(path.name, image.shape[1], image.shape[0], poses), score
 
 
-def drawn_names(paths: list[Path]) -> dict[Path, str]:
-    """A file name for each drawing: the picture's own, with a number where two folders use the same."""
-    names: dict[Path, str] = {}
+def drawings(paths: list[Path], out: Path) -> dict[Path, Path]:
+    """A file in `out` for each drawing: the picture's own name, with a number where two folders use the same."""
+    files: dict[Path, Path] = {}
     taken: set[str] = set()
     for path in paths:
         name, number = f"{path.stem}.jpg", 1
@@ -97,5 +97,9 @@ def drawn_names(paths: list[Path]) -> dict[Path, str]:
             number += 1
             name = f"{path.stem}_{number}.jpg"
         taken.add(name.casefold())
-        names[path] = name
-    return names
+        files[path] = out / name
+    originals = {path.resolve() for path in paths}
+    for file in files.values():
+        if file.resolve() in originals:
+            raise HRNetError(f"{file} would be replaced by its drawing: name another folder with --out")
+    return files

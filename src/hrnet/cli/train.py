@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from hrnet.errors import UsageError
+from hrnet.errors import HRNetError, UsageError
 
-OVERRIDE = re.compile(r"^[a-z_0-9.]+=")
+OVERRIDE = re.compile(r"^[A-Za-z_0-9.-]+=")
 
 
 def train(
@@ -43,6 +43,8 @@ def train(
             raise UsageError(
                 "--resume goes on with the run's own recipe, weights and folder: leave --from, --out and key=value out"
             )
+        if not (resume / "recipe.yaml").is_file():
+            raise HRNetError(f"{resume} holds no recipe.yaml: name the folder of a run that was interrupted")
         chosen, out = catalogue.recipe(str(resume / "recipe.yaml")), resume
     else:
         chosen = catalogue.recipe(recipe).override(changes)

@@ -21,22 +21,19 @@ def read_coco(path: Path, images: Sequence[Path] = ()) -> PoseData:
     labelled joint and crowds are kept, for scoring; training passes them over.
     """
     content = load_json(path)
-    for key in ("images", "annotations", "categories"):
-        if not isinstance(content, dict) or not isinstance(content.get(key), list):
-            raise HRNetError(
-                f"{path} is not COCO-style: it has no list {key!r}; expected images, annotations, categories"
-            )
-    category = next((c for c in content["categories"] if "keypoints" in c), None)
+    pictures = entries(content, path, "images", "id", "file_name", "width", "height")
+    annotations = entries(content, path, "annotations")
+    category = next((c for c in entries(content, path, "categories", "id", "name") if "keypoints" in c), None)
     if category is None:
         raise HRNetError(f"{path} names no keypoints: expected a category with a list 'keypoints'")
     skeleton = skeleton_of(category)
-    if not content["images"]:
-        raise HRNetError(f"{path} lists no pictures")
-    folder = find_pictures(path, content["images"][0]["file_name"], images)
+    if not pictures:
+        raise HRNetError(f"{path} lists no pictures: check that it is the right file")
+    folder = find_pictures(path, pictures[0]["file_name"], images)
 
-    people: dict[Any, list[Person]] = {image["id"]: [] for image in content["images"]}
-    sizes = {image["id"]: (image["width"], image["height"]) for image in content["images"]}
-    for annotation in content["annotations"]:
+    people: dict[Any, list[Person]] = {image["id"]: [] for image in pictures}
+    sizes = {image["id"]: (image["width"], image["height"]) for image in pictures}
+    for annotation in annotations:
         where = f"{path}, annotation {annotation.get('id', '?')}"
         if annotation.get("image_id") not in people:
             raise HRNetError(f"{where}: image_id {annotation.get('image_id')!r} is not among the pictures of the file")
@@ -45,10 +42,20 @@ def read_coco(path: Path, images: Sequence[Path] = ()) -> PoseData:
             if person is not None:
                 people[annotation["image_id"]].append(person)
     records = tuple(
-        Record(folder / i["file_name"], i["width"], i["height"], i["id"], tuple(people[i["id"]]))
-        for i in content["images"]
+        Record(folder / i["file_name"], i["width"], i["height"], i["id"], tuple(people[i["id"]])) for i in pictures
     )
     return PoseData(path.stem, skeleton, records, metric="AP")
+
+
+def entries(content: Any, path: Path, key: str, *fields: str) -> list[dict[str, Any]]:
+    """One of the file's lists, whose entries must all have `fields`."""
+    found = content.get(key) if isinstance(content, dict) else None
+    if not isinstance(found, list):
+        raise HRNetError(f"{path} is not COCO-style: it has no list {key!r}; expected images, annotations, categories")
+    for number, entry in enumerate(found, start=1):
+        if not isinstance(entry, dict) or not set(fields) <= entry.keys():
+            raise HRNetError(f"{path}, entry {number} of {key!r}: expected an object with {', '.join(fields) or 'id'}")
+    return found
 
 
 def load_json(path: Path) -> Any:

@@ -68,8 +68,15 @@ def short(name: str) -> str:
 def original_rows(folder: Path):
     """Yield path, size and joints (14, 3) of each picture of the original layout; joints.mat is 14 x 3 x pictures."""
     from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
 
-    joints = loadmat(folder / "joints.mat")["joints"].astype(float)
+    table = folder / "joints.mat"
+    try:
+        joints = loadmat(table)["joints"].astype(float)
+    except (OSError, ValueError, TypeError, KeyError, MatReadError, NotImplementedError) as error:
+        raise HRNetError(f"{table} cannot be read as joints ({error}): download it again") from None
+    if joints.shape[:2] != (14, 3) or joints.ndim != 3:
+        raise HRNetError(f"{table} holds joints of shape {joints.shape}, expected (14, 3, pictures) as LSPET has them")
     for k in range(joints.shape[2]):
         path = folder / "images" / f"im{k + 1:05d}.jpg"
         if (joints[:, 2, k] > 0).sum() >= FEWEST_JOINTS and path.exists():

@@ -7,16 +7,16 @@ from hrnet.datasets.coco import read_coco
 from hrnet.datasets.lspet import read_lspet
 from hrnet.datasets.records import PoseData
 from hrnet.datasets.synthetic import figures
-from hrnet.errors import HRNetError
+from hrnet.errors import HRNetError, UsageError, nearest
 
 SYNTHETIC_FIGURES = {"train": (1024, 0), "val": (64, 1)}
 
 
 def open_data(data: str | Path, split: str = "val", images: Sequence[Path] = ()) -> PoseData:
     """Open "synthetic", the folder of LSPET, or a COCO-style JSON; a JSON is one split by itself."""
+    if split not in SYNTHETIC_FIGURES:
+        raise UsageError(f"there is no split {split!r}: {nearest(split, SYNTHETIC_FIGURES)}")
     if str(data) == "synthetic":
-        if split not in SYNTHETIC_FIGURES:
-            raise HRNetError(f"synthetic has no split {split!r}: it has train and val")
         count, seed = SYNTHETIC_FIGURES[split]
         return figures(count, seed)
     path = Path(data)

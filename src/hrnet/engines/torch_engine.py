@@ -10,7 +10,7 @@ class TorchEngine:
 
     def __init__(self, network: nn.Module, device: str | None = None, precision: str = "fp32") -> None:
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.network = network.eval().to(self.device, memory_format=torch.channels_last)
+        self.network = network.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.name, self.precision = f"torch ({self.device})", precision
 
     def run(self, batch: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -5,6 +5,7 @@ Shapes in comments: B pictures of H x W pixels, C = `spec.width`.
 """
 
 from functools import reduce
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -110,7 +111,7 @@ class HighResolutionModule(nn.Module):
 
     def exchange(self, i: int, streams: list[Tensor]) -> Tensor:
         """Everything that stream i hears, joined: (B, C * 2**i, H / 4 / 2**i, W / 4 / 2**i)."""
-        paths = self.fuse_layers[i]
+        paths = cast(nn.ModuleList, self.fuse_layers[i])
         join = torch.mul if self.product else torch.add
         return reduce(join, (x if j == i else paths[j](x, streams[i]) for j, x in enumerate(streams)))
 
@@ -172,13 +173,9 @@ class HighResolutionNet(nn.Module):
         planes, wide = spec.stage1_planes, spec.stage1_planes * Bottleneck.expansion
         self.layer1 = nn.Sequential(*(Bottleneck(wide if b else 64, planes) for b in range(spec.stage1_blocks)))
 
-        before = [wide]
-        for stage, streams, count in zip((2, 3, 4), spec.stage_streams, spec.modules, strict=True):
-            after = [spec.width * 2**r for r in range(streams)]
-            setattr(self, f"transition{stage - 1}", Transition(before, after))
-            rows = [exchange_rows(spec, stage, m == count - 1, streams) for m in range(count)]
-            setattr(self, f"stage{stage}", nn.Sequential(*(HighResolutionModule(spec, streams, r) for r in rows)))
-            before = after
+        self.transition1, self.stage2 = next_stage(spec, 2, [wide])
+        self.transition2, self.stage3 = next_stage(spec, 3, spec.channels(stage=2))
+        self.transition3, self.stage4 = next_stage(spec, 4, spec.channels(stage=3))
         self.outputs = len(spec.output_channels)
         initialise(self, spec)
 
@@ -190,6 +187,13 @@ class HighResolutionNet(nn.Module):
         streams = self.stage3(self.transition2(streams))  # 3 streams, the new one (B, 4C, H/16, W/16)
         streams = self.stage4(self.transition3(streams))  # 4 streams, the new one (B, 8C, H/32, W/32)
         return streams[: self.outputs]
+
+
+def next_stage(spec: BackboneSpec, stage: int, before: list[int]) -> tuple[Transition, nn.Sequential]:
+    """The transition from streams of `before` channels, and the modules of a stage."""
+    after, count = spec.channels(stage), spec.modules[stage - 2]
+    rows = [exchange_rows(spec, stage, m == count - 1, len(after)) for m in range(count)]
+    return Transition(before, after), nn.Sequential(*(HighResolutionModule(spec, len(after), r) for r in rows))
 
 
 def exchange_rows(spec: BackboneSpec, stage: int, last: bool, streams: int) -> int:

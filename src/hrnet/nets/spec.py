@@ -14,42 +14,47 @@ class BackboneSpec(Settings):
     published pose network uses it.
     """
 
-    width: int = Field(32, gt=0, description="channels of the high-resolution stream (C in the papers)")
-    stage1_blocks: int = Field(4, gt=0, description="bottleneck blocks of stage 1")
-    stage1_planes: int = Field(64, gt=0, description="inner channels of stage 1; it puts out four times as many")
-    modules: tuple[int, int, int] = Field((1, 4, 3), description="modules of stages 2, 3 and 4")
-    blocks: int = Field(4, gt=0, description="residual blocks of each stream of a module")
+    width: int = Field(default=32, gt=0, description="channels of the high-resolution stream (C in the papers)")
+    stage1_blocks: int = Field(default=4, gt=0, description="bottleneck blocks of stage 1")
+    stage1_planes: int = Field(
+        default=64, gt=0, description="inner channels of stage 1; it puts out four times as many"
+    )
+    modules: tuple[int, int, int] = Field(default=(1, 4, 3), description="modules of stages 2, 3 and 4")
+    blocks: int = Field(default=4, gt=0, description="residual blocks of each stream of a module")
     block: Literal["basic", "bottleneck"] = Field(
-        "basic", description="residual block of stages 2 to 4; with bottleneck, width must divide by 4 (TPAMI table 15)"
+        default="basic",
+        description="residual block of stages 2 to 4; with bottleneck, width must divide by 4 (TPAMI table 15)",
     )
-    outputs: Literal[1, 2, 3, 4] = Field(1, description="streams that the last exchange unit puts out, finest first")
+    outputs: Literal[1, 2, 3, 4] = Field(
+        default=1, description="streams that the last exchange unit puts out, finest first"
+    )
     upsample: Literal["nearest", "bilinear", "bilinear_aligned"] = Field(
-        "nearest", description="how exchange units enlarge; bilinear_aligned is align_corners=True"
+        default="nearest", description="how exchange units enlarge; bilinear_aligned is align_corners=True"
     )
-    downsample: Literal["strided", "bilinear"] = Field("strided", description="how exchange units shrink")
+    downsample: Literal["strided", "bilinear"] = Field(default="strided", description="how exchange units shrink")
     exchange: Literal["all", "across_stages", "final"] = Field(
-        "all", description="which modules end in an exchange unit: each, the last of each stage, only the very last"
+        default="all",
+        description="which modules end in an exchange unit: each, the last of each stage, only the very last",
     )
-    combine: Literal["sum", "product"] = Field("sum", description="how an exchange unit joins the streams")
+    combine: Literal["sum", "product"] = Field(default="sum", description="how an exchange unit joins the streams")
     streams: Literal["growing", "from_start", "high_resolution"] = Field(
-        "growing", description="one more stream per stage, all four from the start, or only the finest"
+        default="growing", description="one more stream per stage, all four from the start, or only the finest"
     )
-    momentum: float = Field(0.1, gt=0, le=1, description="batch-norm momentum")
+    momentum: float = Field(default=0.1, gt=0, le=1, description="batch-norm momentum")
     init: Literal["normal", "kaiming"] = Field(
-        "normal",
+        default="normal",
         description="convolution weights at the start: N(0, 0.001) as for pose, or Kaiming as for classification",
     )
 
-    @property
-    def stage_streams(self) -> tuple[int, int, int]:
-        """Number of streams in stages 2, 3 and 4."""
-        return {"growing": (2, 3, 4), "from_start": (4, 4, 4), "high_resolution": (1, 1, 1)}[self.streams]
+    def channels(self, stage: int) -> list[int]:
+        """Channels of the streams of stage 2, 3 or 4, finest first."""
+        count = {"growing": stage, "from_start": 4, "high_resolution": 1}[self.streams]
+        return [self.width * 2**r for r in range(count)]
 
     @property
     def output_channels(self) -> tuple[int, ...]:
         """Channels of the maps that the backbone returns, finest first."""
-        last = self.stage_streams[-1]
-        return tuple(self.width * 2**r for r in range(min(self.outputs, last)))
+        return tuple(self.channels(stage=4)[: self.outputs])
 
 
 SMALL_V1 = BackboneSpec(width=16, stage1_blocks=1, stage1_planes=32, modules=(1, 1, 1), blocks=2)

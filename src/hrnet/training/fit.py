@@ -2,6 +2,7 @@
 
 import logging
 import math
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sized
@@ -14,8 +15,9 @@ import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, WeightAveraging
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Sampler
 
+from hrnet.errors import HRNetError
 from hrnet.settings import Optim, Recipe, Training
 
 Loss = Callable[[Any, Tensor, Tensor], Tensor]
@@ -124,6 +126,10 @@ class Reporting(Callback):
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         figures = {k: float(v) for k, v in trainer.callback_metrics.items()}
+        if not math.isfinite(figures["train/loss"]):
+            raise HRNetError(
+                f"the loss is {figures['train/loss']} in epoch {trainer.current_epoch + 1}: lower optim.lr"
+            )
         scores = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
         minutes = (time.monotonic() - self.started) / 60
         self.say(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {scores}  {minutes:.1f} min")
@@ -147,7 +153,7 @@ def averaged_network(trainer: L.Trainer, pl_module: L.LightningModule) -> nn.Mod
 
 def fit(
     network: nn.Module,
-    samples: Dataset,
+    samples: Any,
     loss: Loss,
     score: Score | None,
     metric: str | None,
@@ -170,30 +176,42 @@ def fit(
     callbacks: list[Callback] = [Reporting(metric, save, say)]
     if training.ema_decay:
         callbacks.insert(0, averaging(training.ema_decay))
-    best = {"monitor": f"val/{metric}", "mode": "max"} if metric else {}
-    callbacks.append(ModelCheckpoint(out, filename="best", save_last=True, enable_version_counter=False, **best))
+    callbacks.append(
+        ModelCheckpoint(
+            out,
+            filename="best",
+            save_last=True,
+            enable_version_counter=False,
+            monitor=f"val/{metric}" if metric else None,
+            mode="max",
+        )
+    )
     trainer = L.Trainer(
         default_root_dir=out,
         accelerator="auto",
         devices=1,
         max_epochs=training.epochs,
-        precision={"32": "32-true", "bf16": "bf16-mixed"}[training.precision],
+        precision="bf16-mixed" if training.precision == "bf16" else "32-true",
         accumulate_grad_batches=training.accumulate,
         check_val_every_n_epoch=training.validate_every,
         logger=[CSVLogger(out, name="", version="logs"), TensorBoardLogger(out, name="", version="logs")],
         callbacks=callbacks,
         num_sanity_val_steps=0,
-        enable_progress_bar=False,
+        enable_progress_bar=sys.stdout.isatty(),
         enable_model_summary=False,
         log_every_n_steps=1,
         use_distributed_sampler=False,
     )
     if training.compile:
         network.compile()
-    network.to(memory_format=torch.channels_last)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     module = Fitting(network, loss, score, recipe.optim)
-    once = DataLoader([0]) if score else None
-    trainer.fit(module, loader, once, ckpt_path=resume, weights_only=False if resume else None)
+    once = DataLoader([0]) if score else None  # type: ignore[arg-type]
+    try:
+        trainer.fit(module, loader, once, ckpt_path=resume, weights_only=False if resume else None)
+    except HRNetError as error:
+        # A worker's error arrives with the worker's traceback around it; its last line is the sentence.
+        raise HRNetError(str(error).strip().splitlines()[-1].removeprefix("hrnet.errors.HRNetError: ")) from None
 
 
 def loader_of(samples: Any, training: Training) -> DataLoader:

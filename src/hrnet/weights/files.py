@@ -53,12 +53,11 @@ def save_weights(path: Path, network: "nn.Module", recipe_yaml: str, card: dict[
 
 def read_meta(path: Path) -> dict[str, Any]:
     """Recipe (YAML text) and card of a file that `save_weights` wrote; empty for other files. Reads the header only."""
+    must_be_a_file(path)
     if path.suffix != ".safetensors":
         return {}
     from safetensors import SafetensorError, safe_open
 
-    if not path.is_file():
-        raise HRNetError(f"{path} does not exist: check the path of the weights")
     try:
         with safe_open(path, "np") as file:
             meta = file.metadata() or {}
@@ -80,8 +79,7 @@ def read_tensors(path: Path) -> tuple[dict[str, "Tensor"], str]:
     """The tensors of a file by name, and the layout they were found in. Pickled code never runs."""
     import torch
 
-    if not path.is_file():
-        raise HRNetError(f"{path} does not exist: check the path of the weights")
+    must_be_a_file(path)
     if path.suffix == ".safetensors":
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -102,6 +100,13 @@ def read_tensors(path: Path) -> tuple[dict[str, "Tensor"], str]:
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise damaged(path, error) from None
     return unwrapped(content, path)
+
+
+def must_be_a_file(path: Path) -> None:
+    """Refuse a path that leads to no file."""
+    if not path.is_file():
+        fault = "is no file" if path.exists() else "does not exist"
+        raise HRNetError(f"{path} {fault}: check the path of the weights")
 
 
 def damaged(path: Path, error: Exception) -> HRNetError:

@@ -66,7 +66,7 @@ def test_half_body_is_the_published_one(case, reference):
 def test_a_sample_depends_on_seed_epoch_and_index_alone():
     samples = lambda seed=0: PoseSamples(w32_256x192.but(training__seed=seed), [figures(3)])  # noqa: E731
     one, other = samples(), samples()
-    other[5, 0], other[0, 1]  # what was asked for before does not matter  # noqa: B018
+    other[5, 0], other[0, 1]  # what was asked for before does not matter
     for ours, theirs in zip(one[2, 1], other[2, 1], strict=True):
         np.testing.assert_array_equal(ours, theirs)
     for different in (one[3, 1], one[2, 0], samples(seed=1)[2, 1]):

@@ -20,7 +20,8 @@ STD = np.array([0.229, 0.224, 0.225], np.float32)
 
 def normalised(crop: np.ndarray) -> NDArray[np.float32]:
     """An RGB crop (H, W, 3) uint8 as the network's input (3, H, W): scaled to 0..1, ImageNet mean and deviation."""
-    return np.ascontiguousarray(((crop / np.float32(255) - MEAN) / STD).transpose(2, 0, 1))
+    scaled = crop.astype(np.float32) / np.float32(255)
+    return np.ascontiguousarray(((scaled - MEAN) / STD).transpose(2, 0, 1))
 
 
 class Draws:

@@ -17,9 +17,11 @@ class PoseModel(Settings):
     """Backbone and head."""
 
     backbone: BackboneSpec = BackboneSpec()
-    skeleton: Literal["coco", "mpii", "lspet"] = Field("coco", description="keypoints that the head puts out")
-    input_size: tuple[int, int] = Field((192, 256), description="width and height of the input; divisible by 32")
-    streams: tuple[int, ...] = Field((0,), min_length=1, description="streams that carry a head, finest is 0")
+    skeleton: Literal["coco", "mpii", "lspet"] = Field(default="coco", description="keypoints that the head puts out")
+    input_size: tuple[int, int] = Field(
+        default=(192, 256), description="width and height of the input; divisible by 32"
+    )
+    streams: tuple[int, ...] = Field(default=(0,), min_length=1, description="streams that carry a head, finest is 0")
 
     def build(self) -> "PoseHighResolutionNet":
         """The network with starting weights, as a torch module; its `forward` is given in `network.py`."""
@@ -36,57 +38,69 @@ class PoseModel(Settings):
 class Framing(Settings):
     """How a person's box becomes the window that the network sees."""
 
-    padding: float = Field(1.25, gt=0, description="the box's sides are multiplied by this")
-    convention: Convention = Field("published", description="see hrnet.geometry.Frame.around")
+    padding: float = Field(default=1.25, gt=0, description="the box's sides are multiplied by this")
+    convention: Convention = Field(default="published", description="see hrnet.geometry.Frame.around")
 
 
 class Augmentation(Settings):
     """What happens to a sample in training, in this order; the defaults are the published COCO recipe's."""
 
-    half_body: float = Field(0.3, ge=0, le=1, description="probability of framing upper or lower body alone")
-    half_body_above: int = Field(8, ge=0, description="half body only for people with more labelled joints than this")
-    scale: float = Field(
-        0.35, ge=0, lt=1, description="window size is multiplied by 1 + N(0, scale), clipped at 1 +- scale"
+    half_body: float = Field(default=0.3, ge=0, le=1, description="probability of framing upper or lower body alone")
+    half_body_above: int = Field(
+        default=8, ge=0, description="half body only for people with more labelled joints than this"
     )
-    rotation: float = Field(45.0, ge=0, description="degrees: N(0, rotation), clipped at twice that")
-    rotation_probability: float = Field(0.6, ge=0, le=1)
-    flip: float = Field(0.5, ge=0, le=1, description="probability of mirroring")
-    shift: float = Field(0.0, ge=0, description="window centre moves by up to this share of its width and height")
-    cut_off: float = Field(0.0, ge=0, le=1, description="probability of blackening one side, as at a picture's edge")
-    colour: float = Field(0.0, ge=0, lt=1, description="brightness, contrast and each channel vary by up to this share")
-    blur: float = Field(0.0, ge=0, le=1, description="probability of losing up to three quarters of the resolution")
+    scale: float = Field(
+        default=0.35, ge=0, lt=1, description="window size is multiplied by 1 + N(0, scale), clipped at 1 +- scale"
+    )
+    rotation: float = Field(default=45.0, ge=0, description="degrees: N(0, rotation), clipped at twice that")
+    rotation_probability: float = Field(default=0.6, ge=0, le=1)
+    flip: float = Field(default=0.5, ge=0, le=1, description="probability of mirroring")
+    shift: float = Field(
+        default=0.0, ge=0, description="window centre moves by up to this share of its width and height"
+    )
+    cut_off: float = Field(
+        default=0.0, ge=0, le=1, description="probability of blackening one side, as at a picture's edge"
+    )
+    colour: float = Field(
+        default=0.0, ge=0, lt=1, description="brightness, contrast and each channel vary by up to this share"
+    )
+    blur: float = Field(
+        default=0.0, ge=0, le=1, description="probability of losing up to three quarters of the resolution"
+    )
 
 
 class CodecSettings(Settings):
     """How truth becomes maps, and maps become keypoints."""
 
     kind: Literal["gaussian", "distribution"] = Field(
-        "gaussian", description="published Gaussian maps with arg-max decoding, or a distribution over cells"
+        default="gaussian", description="published Gaussian maps with arg-max decoding, or a distribution over cells"
     )
-    sigma: float = Field(2.0, gt=0, description="standard deviation of the target in cells")
-    quarter_shift: bool = Field(True, description="gaussian: move a quarter cell towards the higher neighbour")
+    sigma: float = Field(default=2.0, gt=0, description="standard deviation of the target in cells")
+    quarter_shift: bool = Field(default=True, description="gaussian: move a quarter cell towards the higher neighbour")
     absent_weight: float = Field(
-        0.0, ge=0, description="distribution: weight of teaching a flat map for joints known to lie outside"
+        default=0.0, ge=0, description="distribution: weight of teaching a flat map for joints known to lie outside"
     )
 
 
 class LossSettings(Settings):
     """How maps and target maps are compared; the codec's kind decides between squares and cross-entropy."""
 
-    hardest: int = Field(0, ge=0, description="gaussian: only the k hardest joints of each person count; 0 is all")
-    pseudo_weight: float = Field(1.0, ge=0, description="weight of joints labelled by a machine")
+    hardest: int = Field(
+        default=0, ge=0, description="gaussian: only the k hardest joints of each person count; 0 is all"
+    )
+    pseudo_weight: float = Field(default=1.0, ge=0, description="weight of joints labelled by a machine")
 
 
 class Testing(Settings):
     """How pictures are predicted and scored."""
 
-    flip: bool = Field(True, description="average with the mirrored input")
-    shift_heatmap: bool = Field(True, description="move the mirrored maps by one cell, as published")
+    flip: bool = Field(default=True, description="average with the mirrored input")
+    shift_heatmap: bool = Field(default=True, description="move the mirrored maps by one cell, as published")
     search: bool = Field(
-        False, description="where no box is given, look for the person first; else the whole picture is the box"
+        default=False, description="where no box is given, look for the person first; else the whole picture is the box"
     )
-    score_threshold: float = Field(0.2, ge=0, description="joints above it make up a person's score")
-    batch_size: int = Field(32, gt=0, description="crops per batch")
+    score_threshold: float = Field(default=0.2, ge=0, description="joints above it make up a person's score")
+    batch_size: int = Field(default=32, gt=0, description="crops per batch")
 
 
 class PoseRecipe(Recipe):
@@ -98,4 +112,4 @@ class PoseRecipe(Recipe):
     codec: CodecSettings = CodecSettings()
     loss: LossSettings = LossSettings()
     testing: Testing = Testing()
-    without: tuple[str, ...] = Field((), description="pictures never trained on, by file name less its ending")
+    without: tuple[str, ...] = Field(default=(), description="pictures never trained on, by file name less its ending")
