@@ -11,6 +11,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from scipy.stats import norm
 
@@ -73,7 +75,7 @@ def style() -> None:
     })  # fmt: skip
 
 
-def save(figure: plt.Figure, name: str) -> None:
+def save(figure: Figure, name: str) -> None:
     """Write a picture beside the others."""
     path = HERE / "pictures" / f"coordinates_{name}.png"
     path.parent.mkdir(exist_ok=True)
@@ -163,7 +165,7 @@ def check_grid() -> None:
     learnt = person_of(annotation, 1, PICTURE, "")
     assert learnt is not None and (learnt.box == [*FIRST, *LAST]).all()
     turned = Frame.around((0, 0), 192, (192, 256), 30)
-    assert (turned.to_input([1, 0]) - turned.to_input([0, 0]))[1] < 0  # what lay to the right moves up
+    assert np.diff(turned.to_input(np.array([[0, 0], [1, 0]])), axis=0)[0, 1] < 0  # what lay to the right moves up
 
 
 # 2. The frame
@@ -436,8 +438,8 @@ def draw_quarter(errors: dict[str, list[float]]) -> None:
         peak, end = (Codec(recipe).decode(maps)[0][0, 0, 0] / codec.stride[0] for recipe in (ARGMAX, QUARTER))
         assert peak == 20 and end == (20 if unsure == 0 else 20.25)
         row = maps[0, 0, 30]
-        shades = np.where(np.abs(np.arange(len(row)) - peak)[:, None] == 1, [*colour, 0.55], mpl.colors.to_rgba(PALE))
-        shades[int(peak)] = mpl.colors.to_rgba("#a4a9b3")
+        shades = np.where(np.abs(np.arange(len(row)) - peak)[:, None] == 1, [*colour, 0.55], to_rgba(PALE))
+        shades[int(peak)] = to_rgba("#a4a9b3")
         axes.bar(np.arange(len(row)), row, width=0.9, color=shades)
         left, right = row[int(peak) - 1], row[int(peak) + 1]
         for x, value in ((peak - 1, left), (peak + 1, right)):

@@ -2,15 +2,15 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
-from conftest import REFERENCE
 
 import hrnet
 from hrnet.catalogue import recipe_from_yaml, row
 from hrnet.nets.cost import GFLOP
 
-PUBLISHED = json.loads((REFERENCE / "complexity.json").read_text())["configs"]
+PUBLISHED = json.loads((Path(__file__).parent / "reference/complexity.json").read_text())["configs"]
 NAMES = {
     "w32_256x192": "coco/hrnet/w32_256x192_adam_lr1e-3",
     "w48_256x192": "coco/hrnet/w48_256x192_adam_lr1e-3",

@@ -44,7 +44,7 @@ def read_coco(path: Path, images: Sequence[Path] = ()) -> PoseData:
     records = tuple(
         Record(folder / i["file_name"], i["width"], i["height"], i["id"], tuple(people[i["id"]])) for i in pictures
     )
-    return PoseData(path.stem, skeleton, records, metric="AP")
+    return PoseData(path.stem, skeleton, records, metric="AP", truth=content)
 
 
 def entries(content: Any, path: Path, key: str, *fields: str) -> list[dict[str, Any]]:

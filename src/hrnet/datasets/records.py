@@ -1,7 +1,8 @@
 """Records: annotated pictures as training, scoring and checks see them; nothing is decoded until asked."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -51,15 +52,17 @@ class Record:
 class PoseData:
     """A data set, or one split of it: its records and the skeleton that their keypoints follow.
 
-    `metric` is what the set is scored by: "PCK" or "AP".
+    `metric` is what the set is scored by: "PCK" or "AP". `truth` is the content of a COCO-style file, which the COCO
+    protocol scores against as it stands.
     """
 
     name: str
     skeleton: Skeleton
     records: tuple[Record, ...]
     metric: str
+    truth: dict[str, Any] | None = None
 
     def without(self, stems: tuple[str, ...]) -> "PoseData":
         """The set less the pictures whose file name, its ending aside, is listed."""
         kept = tuple(record for record in self.records if Path(record.name).stem not in stems)
-        return PoseData(self.name, self.skeleton, kept, self.metric)
+        return replace(self, records=kept)

@@ -176,7 +176,7 @@ class HighResolutionNet(nn.Module):
         self.transition1, self.stage2 = next_stage(spec, 2, [wide])
         self.transition2, self.stage3 = next_stage(spec, 3, spec.channels(stage=2))
         self.transition3, self.stage4 = next_stage(spec, 4, spec.channels(stage=3))
-        self.outputs = len(spec.output_channels)
+        self.outputs = spec.outputs
         initialise(self, spec)
 
     def forward(self, image: Tensor) -> list[Tensor]:  # (B, 3, H, W)
@@ -199,7 +199,7 @@ def next_stage(spec: BackboneSpec, stage: int, before: list[int]) -> tuple[Trans
 def exchange_rows(spec: BackboneSpec, stage: int, last: bool, streams: int) -> int:
     """How many streams the exchange unit of a module puts out; 0 where the ablation leaves it out."""
     if stage == 4 and last:
-        return min(spec.outputs, streams)
+        return spec.outputs
     exchanging = {"all": True, "across_stages": last, "final": False}[spec.exchange]
     return streams if exchanging else 0
 

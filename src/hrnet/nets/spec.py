@@ -1,8 +1,8 @@
 """What a high-resolution backbone can be: the values that `backbone.py` builds a network from."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hrnet.settings import Settings
 
@@ -51,10 +51,14 @@ class BackboneSpec(Settings):
         count = {"growing": stage, "from_start": 4, "high_resolution": 1}[self.streams]
         return [self.width * 2**r for r in range(count)]
 
-    @property
-    def output_channels(self) -> tuple[int, ...]:
-        """Channels of the maps that the backbone returns, finest first."""
-        return tuple(self.channels(stage=4)[: self.outputs])
+    @model_validator(mode="after")
+    def consistent(self) -> Self:
+        """Refuse what cannot be built."""
+        if self.block == "bottleneck" and self.width % 4:
+            raise ValueError(f"bottleneck blocks need a width that divides by 4, not {self.width}")
+        if self.outputs > len(self.channels(stage=4)):
+            raise ValueError(f"{self.streams} has no {self.outputs} streams to put out")
+        return self
 
 
 SMALL_V1 = BackboneSpec(width=16, stage1_blocks=1, stage1_planes=32, modules=(1, 1, 1), blocks=2)

@@ -109,6 +109,7 @@ class Reporting(Callback):
     def __init__(self, metric: str | None, save: Callable[[nn.Module, str], None], say: Callable[[str], None]) -> None:
         self.metric, self.save, self.say = metric, save, say
         self.best, self.started = -math.inf, time.monotonic()
+        self.scores: dict[str, float] = {}
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best}
@@ -117,22 +118,20 @@ class Reporting(Callback):
         self.best = state_dict["best"]
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if trainer.sanity_checking or self.metric is None:
-            return
-        value = float(trainer.callback_metrics[f"val/{self.metric}"])
+        self.scores = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("val/")}
+        value = self.scores.get(f"val/{self.metric}", -math.inf)
         if value > self.best:
             self.best = value
             self.save(averaged_network(trainer, pl_module), "best")
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        figures = {k: float(v) for k, v in trainer.callback_metrics.items()}
-        if not math.isfinite(figures["train/loss"]):
-            raise HRNetError(
-                f"the loss is {figures['train/loss']} in epoch {trainer.current_epoch + 1}: lower optim.lr"
-            )
+        loss, epoch = float(trainer.callback_metrics["train/loss"]), trainer.current_epoch + 1
+        if not math.isfinite(loss):
+            raise HRNetError(f"the loss is {loss} in epoch {epoch}: lower optim.lr")
+        figures, self.scores = {"train/loss": loss, **self.scores}, {}
         scores = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
         minutes = (time.monotonic() - self.started) / 60
-        self.say(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {scores}  {minutes:.1f} min")
+        self.say(f"epoch {epoch}/{trainer.max_epochs}  {scores}  {minutes:.1f} min")
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.save(averaged_network(trainer, pl_module), "last")

@@ -34,6 +34,13 @@ def test_highest_cells_are_the_published_ones(reference):
     np.testing.assert_array_equal(values, golden["maxvals"][..., 0])
 
 
+def test_a_map_without_a_positive_value_answers_the_first_cell_as_published():
+    maps = np.full((1, 1, 8, 6), -1.0)
+    maps[0, 0, 5, 4] = -0.5
+    cells, values = highest(maps)
+    assert cells.tolist() == [[[0, 0]]] and values.tolist() == [[-0.5]]
+
+
 @pytest.mark.parametrize("quarter_shift, answer", [(True, "final_preds"), (False, "final_preds_nopost")])
 def test_decoding_is_the_published_one(quarter_shift, answer, reference):
     golden = reference("decode")

@@ -18,10 +18,8 @@ class Codec:
     def __init__(self, recipe: PoseRecipe) -> None:
         self.settings = recipe.codec
         self.size = recipe.model.input_size
-        self.map_size = (
-            self.size[0] // 4 // 2 ** recipe.model.streams[-1],
-            self.size[1] // 4 // 2 ** recipe.model.streams[-1],
-        )
+        width, height = self.size
+        self.map_size = width // 4 // 2**recipe.model.stream, height // 4 // 2**recipe.model.stream
         self.stride = stride(self.size, self.map_size, recipe.framing.convention)
 
     def encode(self, points: np.ndarray, labelled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -110,7 +110,8 @@ class TopDownInference:
             return self.codec.activate(self.engine.run(batch)[-1])
         both = self.engine.run(np.concatenate([batch, batch[..., ::-1]]))[-1]
         seen = self.codec.activate(both[: len(batch)])
-        mirrored = flip_back(self.codec.activate(both[len(batch) :]), self.skeleton.flip_order, testing.shift_heatmap)
+        shift = testing.shift_heatmap and self.recipe.framing.convention == "published"
+        mirrored = flip_back(self.codec.activate(both[len(batch) :]), self.skeleton.flip_order, shift)
         return (seen + mirrored) * 0.5
 
     def person_score(self, scores: np.ndarray) -> float:

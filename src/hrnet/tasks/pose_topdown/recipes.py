@@ -50,7 +50,7 @@ small_256x192 = PoseRecipe(
     loss=LossSettings(pseudo_weight=0.5),
     optim=Optim(name="adamw", lr=2e-3, weight_decay=0.02, schedule="cosine", warmup=0.03),
     training=Training(epochs=60, batch_size=64, precision="bf16", ema_decay=0.999),
-    testing=Testing(shift_heatmap=False, search=True),
+    testing=Testing(search=True),
     # Photographs of the demo, so that it shows what the network makes of unseen people.
     without=("000000000785", "000000000790", "000000129648", "000000214753", "000000252219"),
 )

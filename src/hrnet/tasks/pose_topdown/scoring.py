@@ -30,7 +30,7 @@ def evaluate(inference: TopDownInference, data: PoseData) -> dict[str, Any]:
     )
     poses = list(inference.predict(items))
     if data.metric == "AP":
-        return average_precision(data, [r.id for r in records], chosen, poses)
+        return average_precision(data, [r.id for r in records], poses)
     return pck(data, chosen, poses)
 
 
@@ -99,19 +99,22 @@ def interval(parts: np.ndarray, wholes: np.ndarray, rounds: int = 2000) -> list[
     return [round(float(value), 4) for value in np.percentile(values, [2.5, 97.5])]
 
 
-def average_precision(
-    data: PoseData, ids: Sequence, people: Sequence, poses: Sequence[Sequence[Pose]]
-) -> dict[str, Any]:
-    """COCO keypoint AP with the boxes given, as pycocotools computes it (spec: published evaluation)."""
+def average_precision(data: PoseData, ids: Sequence, poses: Sequence[Sequence[Pose]]) -> dict[str, Any]:
+    """COCO keypoint AP with the boxes given, as pycocotools computes it, against the file itself."""
     try:
         from faster_coco_eval import COCO, COCOeval_faster
     except ImportError:
         raise HRNetError("AP needs the package faster-coco-eval: pip install 'hrnet[eval]'") from None
+    if data.truth is None:
+        raise HRNetError(f"{data.name} is no COCO-style file, so AP is undefined: it is scored by {data.metric}")
     if not data.skeleton.sigmas:
         raise HRNetError(f"{data.name}: its skeleton has no OKS sigmas, so AP is undefined")
-    results = [as_coco_result(image_id, pose) for image_id, found in zip(ids, poses, strict=True) for pose in found]
+    category = next(each["id"] for each in data.truth["categories"] if "keypoints" in each)
+    results = [
+        as_coco_result(image_id, category, pose) for image_id, found in zip(ids, poses, strict=True) for pose in found
+    ]
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO(truth_of(data))
+        truth = COCO(data.truth)
         run = COCOeval_faster(truth, truth.loadRes(results), "keypoints", print_function=lambda *_: None)
         run.params.kpt_oks_sigmas = np.array(data.skeleton.sigmas)
         run.evaluate()
@@ -125,26 +128,7 @@ def average_precision(
     }
 
 
-def as_coco_result(image_id: Any, pose: Pose) -> dict[str, Any]:
+def as_coco_result(image_id: Any, category: int, pose: Pose) -> dict[str, Any]:
     """One entry of a COCO keypoint results list."""
     values = np.column_stack([pose.keypoints, pose.scores])
-    return {"image_id": image_id, "category_id": 1, "keypoints": values.ravel().tolist(), "score": pose.score}
-
-
-def truth_of(data: PoseData) -> dict[str, Any]:
-    """The data set as a COCO dictionary."""
-    annotations = [
-        {
-            "id": number,
-            "image_id": record.id,
-            "category_id": 1,
-            "iscrowd": int(person.crowd),
-            "area": person.area,
-            "bbox": [*person.box[:2].tolist(), *(person.box[2:] - person.box[:2]).tolist()],
-            "keypoints": np.column_stack([person.keypoints, person.visibility]).ravel().tolist(),
-            "num_keypoints": int((person.visibility > 0).sum()),
-        }
-        for number, (record, person) in enumerate(((r, p) for r in data.records for p in r.people), start=1)
-    ]
-    images = [{"id": r.id, "width": r.width, "height": r.height, "file_name": r.name} for r in data.records]
-    return {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "person"}]}
+    return {"image_id": image_id, "category_id": category, "keypoints": values.ravel().tolist(), "score": pose.score}

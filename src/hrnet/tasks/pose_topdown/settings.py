@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from hrnet.datasets.skeleton import SKELETONS, Skeleton
 from hrnet.geometry import Convention
@@ -21,7 +21,15 @@ class PoseModel(Settings):
     input_size: tuple[int, int] = Field(
         default=(192, 256), description="width and height of the input; divisible by 32"
     )
-    streams: tuple[int, ...] = Field(default=(0,), min_length=1, description="streams that carry a head, finest is 0")
+    stream: int = Field(default=0, ge=0, le=3, description="stream that carries the head: maps at stride 4 * 2**stream")
+
+    @field_validator("input_size")
+    @classmethod
+    def divisible(cls, size: tuple[int, int]) -> tuple[int, int]:
+        """Four streams need sides that can be halved five times."""
+        if any(side <= 0 or side % 32 for side in size):
+            raise ValueError("both sides must be positive multiples of 32")
+        return size
 
     def build(self) -> "PoseHighResolutionNet":
         """The network with starting weights, as a torch module; its `forward` is given in `network.py`."""
@@ -95,7 +103,10 @@ class Testing(Settings):
     """How pictures are predicted and scored."""
 
     flip: bool = Field(default=True, description="average with the mirrored input")
-    shift_heatmap: bool = Field(default=True, description="move the mirrored maps by one cell, as published")
+    shift_heatmap: bool = Field(
+        default=True,
+        description="published framing: move the mirrored maps by one cell (unbiased framing needs no shift)",
+    )
     search: bool = Field(
         default=False, description="where no box is given, look for the person first; else the whole picture is the box"
     )
