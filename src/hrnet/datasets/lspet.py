@@ -28,7 +28,11 @@ def read_lspet(folder: Path, split: str) -> PoseData:
     """
     rows = crop_rows(folder) if (folder / "joints.csv").exists() else original_rows(folder)
     chosen = split_of(split)
-    records = tuple(record_of(path, size, joints) for path, size, joints in rows if chosen(path.stem))
+    records = tuple(
+        record_of(path, size, joints)
+        for path, size, joints in rows
+        if chosen(path.stem) and (joints[:, 2] > 0).sum() >= FEWEST_JOINTS
+    )
     if not records:
         raise HRNetError(f"{folder} holds no picture of the split {split!r}: the splits of LSPET are train and val")
     return PoseData("lspet", LSPET, records, metric="PCK")
@@ -79,7 +83,7 @@ def original_rows(folder: Path):
         raise HRNetError(f"{table} holds joints of shape {joints.shape}, expected (14, 3, pictures) as LSPET has them")
     for k in range(joints.shape[2]):
         path = folder / "images" / f"im{k + 1:05d}.jpg"
-        if (joints[:, 2, k] > 0).sum() >= FEWEST_JOINTS and path.exists():
+        if path.exists():
             yield path, picture_size(path), joints[:, :, k]
 
 
