@@ -44,7 +44,7 @@ small_256x192 = PoseRecipe(
     model=PoseModel(backbone=SMALL_V1.but(width=28, init="kaiming")),
     framing=Framing(padding=1.35, convention="unbiased"),
     augmentation=Augmentation(
-        half_body=0.25, rotation_probability=0.7, shift=0.08, cut_off=0.15, colour=0.25, blur=0.15
+        cut_off=0.35, half_body=0.2, rotation_probability=0.7, shift=0.08, colour=0.25, blur=0.15
     ),
     codec=CodecSettings(kind="distribution", sigma=1.5, absent_weight=0.2),
     loss=LossSettings(pseudo_weight=0.5),

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -16,6 +16,7 @@ from hrnet.tasks.pose_topdown.settings import Augmentation, PoseRecipe
 
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 STD = np.array([0.229, 0.224, 0.225], np.float32)
+FAR_OUTSIDE = -1e6
 
 
 def normalised(crop: np.ndarray) -> NDArray[np.float32]:
@@ -108,17 +109,17 @@ def augmented(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The crop (H, W, 3) uint8, keypoints (K, 2) in it and labelled (K,), after the recipe's augmentation.
 
-    The order of steps and of random draws is the published one (`JointsDataset.__getitem__`); named options that
-    the published code lacks come after it.
+    The order of steps and of random draws is the published one (`JointsDataset.__getitem__`), with the named options
+    that the published code lacks before it and after it.
     """
+    options = recipe.augmentation
+    if options.cut_off and draws.uniform() < options.cut_off:
+        image, pick = cut_off(image, pick, draws)
     frame = random_frame(image.shape[1], pick, recipe, draws)
     crop, points, labelled = frame.warp(image), frame.to_input(pick.keypoints), pick.labelled
     if frame.mirrored:
         order = recipe.model.keypoints.flip_order
         points, labelled = points[order], labelled[order]
-    options = recipe.augmentation
-    if options.cut_off and draws.uniform() < options.cut_off:
-        crop, points = cut_off(crop, points, draws)
     if options.blur and draws.uniform() < options.blur:
         crop = blurred(crop, draws)
     if options.colour:
@@ -155,7 +156,8 @@ def half_body(
     """
     if pick.labelled.sum() <= options.half_body_above or draws.uniform_numpy() >= options.half_body:
         return None
-    upper, lower = pick.labelled & skeleton.upper, pick.labelled & ~skeleton.upper
+    there = pick.labelled & (pick.keypoints > FAR_OUTSIDE).all(axis=1)
+    upper, lower = there & skeleton.upper, there & ~skeleton.upper
     chosen = upper if draws.normal() < 0.5 and upper.sum() > 2 else lower if lower.sum() > 2 else upper
     if chosen.sum() < 2:
         return None
@@ -164,18 +166,24 @@ def half_body(
     return points.mean(axis=0), extent
 
 
-def cut_off(crop: np.ndarray, points: np.ndarray, draws: Draws) -> tuple[np.ndarray, np.ndarray]:
-    """Blacken up to 45 % at one side, most often below, and put the joints there outside the crop."""
-    height, width = crop.shape[:2]
+def cut_off(image: np.ndarray, pick: Pick, draws: Draws) -> tuple[np.ndarray, Pick]:
+    """Let the picture end within the person, most often below, so that a quarter to three quarters of the box remain.
+
+    What lies beyond is black, and the joints there are known to be absent: they move far outside.
+    """
     side = ("bottom", "bottom", "bottom", "left", "right", "top")[int(6 * draws.uniform())]
-    axis, length = (1, height) if side in ("bottom", "top") else (0, width)
-    depth = round((0.1 + 0.35 * draws.uniform()) * length)
-    edge = depth if side in ("top", "left") else length - depth
-    band = slice(0, edge) if side in ("top", "left") else slice(edge, length)
-    crop = crop.copy()
-    crop[band if axis == 1 else slice(None), band if axis == 0 else slice(None)] = 0
-    lost = points[:, axis] < edge if side in ("top", "left") else points[:, axis] > edge - 1
-    return crop, np.where(lost[:, None], -float(max(width, height)), points)
+    axis = 1 if side in ("bottom", "top") else 0
+    low, high = pick.person.box[axis], pick.person.box[axis + 2]
+    kept = (0.25 + 0.5 * draws.uniform()) * (high - low)
+    ends = side in ("bottom", "right")
+    edge = round(low + kept) if ends else round(high - kept)
+
+    image, box, points = image.copy(), pick.person.box.copy(), pick.keypoints.copy()
+    beyond = slice(max(edge, 0), None) if ends else slice(0, max(edge, 0))
+    image[beyond if axis == 1 else (slice(None), beyond)] = 0
+    box[axis + 2 if ends else axis] = edge
+    points[points[:, axis] >= edge if ends else points[:, axis] < edge] = FAR_OUTSIDE
+    return image, replace(pick, person=replace(pick.person, box=box), keypoints=points)
 
 
 def blurred(crop: np.ndarray, draws: Draws) -> np.ndarray:

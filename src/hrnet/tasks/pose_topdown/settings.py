@@ -53,6 +53,7 @@ class Framing(Settings):
 class Augmentation(Settings):
     """What happens to a sample in training, in this order; the defaults are the published COCO recipe's."""
 
+    cut_off: float = Field(default=0.0, ge=0, le=1, description="probability that the picture ends within the person")
     half_body: float = Field(default=0.3, ge=0, le=1, description="probability of framing upper or lower body alone")
     half_body_above: int = Field(
         default=8, ge=0, description="half body only for people with more labelled joints than this"
@@ -65,9 +66,6 @@ class Augmentation(Settings):
     flip: float = Field(default=0.5, ge=0, le=1, description="probability of mirroring")
     shift: float = Field(
         default=0.0, ge=0, description="window centre moves by up to this share of its width and height"
-    )
-    cut_off: float = Field(
-        default=0.0, ge=0, le=1, description="probability of blackening one side, as at a picture's edge"
     )
     colour: float = Field(
         default=0.0, ge=0, lt=1, description="brightness, contrast and each channel vary by up to this share"
