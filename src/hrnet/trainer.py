@@ -2,6 +2,7 @@
 
 import platform
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,7 +39,7 @@ def train(
     """
     from hrnet.tasks.pose_topdown.samples import PoseSamples
     from hrnet.training.curves import plot_curves
-    from hrnet.training.fit import fit
+    from hrnet.training.fit import Run, fit
     from hrnet.weights.files import load_weights, read_meta, save_weights
 
     out = output_folder(out)
@@ -51,13 +52,15 @@ def train(
     if start is not None:
         say(str(load_weights(network, start)))
     write_text(out / "recipe.yaml", recipe.to_yaml())
-    say(f"{len(samples)} people from {', '.join(f'{d.name} ({len(d.records)} pictures)' for d in sets)}")
+    learnt_from = Counter(f"{d.name} ({len(d.records)} pictures)" for d in sets)
+    sources = [name if times == 1 else f"{name} x {times}" for name, times in learnt_from.items()]
+    say(f"{len(samples)} people an epoch from {', '.join(sources)}")
 
     began = time.time()
 
     def save(averaged: "nn.Module", name: str) -> None:
         card = {
-            "data": [d.name for d in sets],
+            "data": sources,
             "people": len(samples),
             "seconds": round(time.time() - began),
             "hardware": hardware(),
@@ -70,7 +73,7 @@ def train(
     last = resume / "last.ckpt" if resume else None
     if last is not None and not last.exists():
         raise HRNetError(f"{last} does not exist: a run can be resumed once its first epoch has ended")
-    fit(network, samples, loss_of(recipe), score, metric, recipe, out, save, say, last)
+    fit(network, samples, loss_of(recipe), recipe, Run(out, save, score, metric, say, last))
     plot_curves(out / "logs" / "metrics.csv", out / "curves.png")
     best = out / ("best.safetensors" if metric else "last.safetensors")
     if held_out:

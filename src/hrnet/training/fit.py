@@ -6,6 +6,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sized
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,23 @@ from hrnet.settings import Optim, Recipe, Training
 
 Loss = Callable[[Any, Tensor, Tensor], Tensor]
 Score = Callable[[nn.Module], dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where a run's results go and how it is judged.
+
+    `score(network)` gives validation figures, and the one named `metric` decides which weights are best; without a
+    score none are. `save(network, name)` writes weights for users, `say` gets one line per epoch. `resume` is a
+    `last.ckpt` to go on from.
+    """
+
+    folder: Path
+    save: Callable[[nn.Module, str], None]
+    score: Score | None = None
+    metric: str | None = None
+    say: Callable[[str], None] = lambda line: None
+    resume: Path | None = None
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
@@ -106,8 +124,8 @@ def averaging(decay: float) -> WeightAveraging:
 class Reporting(Callback):
     """One line per epoch, and weights for users whenever the score is the best so far or training is interrupted."""
 
-    def __init__(self, metric: str | None, save: Callable[[nn.Module, str], None], say: Callable[[str], None]) -> None:
-        self.metric, self.save, self.say = metric, save, say
+    def __init__(self, run: Run) -> None:
+        self.run = run
         self.best, self.started = -math.inf, time.monotonic()
         self.scores: dict[str, float] = {}
 
@@ -119,10 +137,10 @@ class Reporting(Callback):
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.scores = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("val/")}
-        value = self.scores.get(f"val/{self.metric}", -math.inf)
+        value = self.scores.get(f"val/{self.run.metric}", -math.inf)
         if value > self.best:
             self.best = value
-            self.save(averaged_network(trainer, pl_module), "best")
+            self.run.save(averaged_network(trainer, pl_module), "best")
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         loss, epoch = float(trainer.callback_metrics["train/loss"]), trainer.current_epoch + 1
@@ -131,15 +149,15 @@ class Reporting(Callback):
         figures, self.scores = {"train/loss": loss, **self.scores}, {}
         scores = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
         minutes = (time.monotonic() - self.started) / 60
-        self.say(f"epoch {epoch}/{trainer.max_epochs}  {scores}  {minutes:.1f} min")
+        self.run.say(f"epoch {epoch}/{trainer.max_epochs}  {scores}  {minutes:.1f} min")
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self.save(averaged_network(trainer, pl_module), "last")
+        self.run.save(averaged_network(trainer, pl_module), "last")
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         if isinstance(exception, KeyboardInterrupt) and trainer.global_step:
-            self.save(averaged_network(trainer, pl_module), "last")
-            self.say("interrupted: the weights so far are in last.safetensors; go on with --resume")
+            self.run.save(averaged_network(trainer, pl_module), "last")
+            self.run.say("interrupted: the weights so far are in last.safetensors; go on with --resume")
 
 
 def averaged_network(trainer: L.Trainer, pl_module: L.LightningModule) -> nn.Module:
@@ -150,50 +168,50 @@ def averaged_network(trainer: L.Trainer, pl_module: L.LightningModule) -> nn.Mod
     return pl_module.network  # type: ignore[return-value]
 
 
-def fit(
-    network: nn.Module,
-    samples: Any,
-    loss: Loss,
-    score: Score | None,
-    metric: str | None,
-    recipe: Recipe,
-    out: Path,
-    save: Callable[[nn.Module, str], None],
-    say: Callable[[str], None] = lambda line: None,
-    resume: Path | None = None,
-) -> None:
-    """Fit `network` to `samples`, `(epoch, index) -> (input, targets, weights)`, and fill the run folder `out`.
+def fit(network: nn.Module, samples: Any, loss: Loss, recipe: Recipe, run: Run) -> None:
+    """Fit `network` to `samples[epoch, index] -> (input, targets, weights)` and fill the run's folder.
 
-    `score(network)` gives validation figures, `metric` names the one that decides which weights are best, and
-    `save(network, name)` writes weights for users. `resume` is a `last.ckpt`: the run goes on exactly as if it had
-    not stopped (every epoch starts from its own seed; what was done inside an unfinished epoch is done again).
+    A resumed run goes on exactly as if it had not stopped: every epoch starts from its own seed, and what was done
+    inside an unfinished epoch is done again.
     """
     training = recipe.training
     quiet()
     L.seed_everything(training.seed, verbose=False)
-    loader = loader_of(samples, training)
-    callbacks: list[Callback] = [Reporting(metric, save, say)]
-    if training.ema_decay:
-        callbacks.insert(0, averaging(training.ema_decay))
-    callbacks.append(
-        ModelCheckpoint(
-            out,
-            filename="best",
-            save_last=True,
-            enable_version_counter=False,
-            monitor=f"val/{metric}" if metric else None,
-            mode="max",
+    if training.compile:
+        network.compile()
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    module = Fitting(network, loss, run.score, recipe.optim)
+    once = DataLoader([0]) if run.score else None  # type: ignore[arg-type]
+    try:
+        trainer_of(training, run).fit(
+            module, loader_of(samples, training), once, ckpt_path=run.resume, weights_only=True
         )
-    )
-    trainer = L.Trainer(
-        default_root_dir=out,
+    except HRNetError as error:
+        # A worker's error arrives with the worker's traceback around it; its last line is the sentence.
+        raise HRNetError(str(error).strip().splitlines()[-1].removeprefix("hrnet.errors.HRNetError: ")) from None
+
+
+def trainer_of(training: Training, run: Run) -> L.Trainer:
+    """Lightning's Trainer with our callbacks: averaged weights first, then what reports and saves them."""
+    callbacks: list[Callback] = [averaging(training.ema_decay)] if training.ema_decay else []
+    callbacks += [
+        Reporting(run),
+        ModelCheckpoint(run.folder, save_top_k=0, save_last=True, enable_version_counter=False),
+    ]
+    if run.metric:
+        name = f"val/{run.metric}"
+        callbacks.append(
+            ModelCheckpoint(run.folder, "best", monitor=name, mode="max", save_last=False, enable_version_counter=False)
+        )
+    return L.Trainer(
+        default_root_dir=run.folder,
         accelerator="auto",
         devices=1,
         max_epochs=training.epochs,
         precision="bf16-mixed" if training.precision == "bf16" else "32-true",
         accumulate_grad_batches=training.accumulate,
         check_val_every_n_epoch=training.validate_every,
-        logger=[CSVLogger(out, name="", version="logs"), TensorBoardLogger(out, name="", version="logs")],
+        logger=[CSVLogger(run.folder, name="", version="logs"), TensorBoardLogger(run.folder, name="", version="logs")],
         callbacks=callbacks,
         num_sanity_val_steps=0,
         enable_progress_bar=sys.stdout.isatty(),
@@ -201,16 +219,6 @@ def fit(
         log_every_n_steps=1,
         use_distributed_sampler=False,
     )
-    if training.compile:
-        network.compile()
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    module = Fitting(network, loss, score, recipe.optim)
-    once = DataLoader([0]) if score else None  # type: ignore[arg-type]
-    try:
-        trainer.fit(module, loader, once, ckpt_path=resume, weights_only=False if resume else None)
-    except HRNetError as error:
-        # A worker's error arrives with the worker's traceback around it; its last line is the sentence.
-        raise HRNetError(str(error).strip().splitlines()[-1].removeprefix("hrnet.errors.HRNetError: ")) from None
 
 
 def loader_of(samples: Any, training: Training) -> DataLoader:

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -154,6 +155,21 @@ def test_ap_is_that_of_pycocotools(spread, crowded):
     metrics = average_precision(data, ids, poses)["metrics"]
     assert list(metrics.values()) == [round(float(value), 4) for value in reference.stats]
     assert 0 < metrics["AP"] < 1
+
+
+def test_ap_does_without_what_small_files_leave_out(crowded):
+    content = json.loads(crowded.read_text())
+    del content["annotations"][9], content["annotations"][5]
+    for annotation in content["annotations"]:
+        annotation["area"] = annotation["bbox"][2] * annotation["bbox"][3]
+    metrics = []
+    for fields in ((), ("area", "iscrowd", "num_keypoints"), ("id",)):
+        for annotation, field in product(content["annotations"], fields):
+            del annotation[field]
+        crowded.write_text(json.dumps(content))
+        data = read_coco(crowded)
+        metrics.append(average_precision(data, *answers(data, 0.05))["metrics"])
+    assert metrics[0] == metrics[1] == metrics[2] and 0 < metrics[0]["AP"] < 1
 
 
 def test_ap_needs_a_coco_file_and_sigmas(crowded):
