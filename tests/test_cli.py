@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
+from drawn import TINY, coco_file
 from PIL import Image
 
 import hrnet
@@ -23,13 +24,6 @@ from hrnet.datasets.skeleton import COCO
 from hrnet.datasets.synthetic import figures
 from hrnet.weights.files import save_weights
 
-TINY = hrnet.recipe("small_256x192").but(
-    name="pose_topdown/tiny",
-    model__backbone__width=8,
-    model__input_size=(64, 64),
-    testing__flip=False,
-    training__workers=0,
-)
 PICTURE = figures(1, size=(48, 64)).records[0].image
 
 
@@ -306,29 +300,6 @@ def test_models_lists_every_recipe(call):
         (line,) = (line for line in answer.out.splitlines() if line.startswith(f"{name} "))
         assert " M " in line
     assert "28.54 M" in answer.out and "7.12" in answer.out and "74.4 AP" in answer.out
-
-
-def coco_file(path, count=3):
-    """A COCO-style file of drawn figures with its pictures beside it."""
-    images, annotations = [], []
-    for number, record in enumerate(figures(count, seed=3, size=(48, 64)).records):
-        Image.fromarray(record.image).save(path.parent / f"{number}.png")
-        images.append({"id": number, "file_name": f"{number}.png", "width": 48, "height": 64})
-        (person,) = record.people
-        corners = np.concatenate([person.box[:2], person.box[2:] - person.box[:2]])
-        annotations.append(
-            {
-                "id": number,
-                "image_id": number,
-                "category_id": 1,
-                "bbox": corners.tolist(),
-                "area": person.area,
-                "keypoints": np.column_stack([person.keypoints, person.visibility]).ravel().tolist(),
-            }
-        )
-    category = {"id": 1, "name": "person", "keypoints": list(COCO.keypoints)}
-    path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": [category]}))
-    return images
 
 
 def test_evaluate_prints_and_writes_its_figures(call):

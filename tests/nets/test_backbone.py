@@ -82,20 +82,19 @@ def test_parameter_counts(spec, four_outputs, one_output):
 
 
 @pytest.mark.parametrize(
-    "change, streams, parameters",
+    "change, stream, parameters",
     [
-        ({}, (0,), 28_536_113),
-        ({"width": 48}, (0,), 63_595_745),
-        ({"exchange": "final"}, (0,), 26_332_273),
-        ({"exchange": "across_stages"}, (0,), 26_506_481),
-        ({"exchange": "final", "width": 48}, (0,), 58_644_929),
-        ({"exchange": "across_stages", "width": 48}, (0,), 59_036_033),
-        ({}, (0, 1, 2, 3), 29_313_764),
-        ({"width": 48}, (0, 1, 2, 3), 65_337_428),
+        ({}, 0, 28_536_113),
+        ({"width": 48}, 0, 63_595_745),
+        ({"exchange": "final"}, 0, 26_332_273),
+        ({"exchange": "across_stages"}, 0, 26_506_481),
+        ({"exchange": "final", "width": 48}, 0, 58_644_929),
+        ({"exchange": "across_stages", "width": 48}, 0, 59_036_033),
+        ({}, 3, 29_305_536 + 17 * 256 + 17),
     ],
 )
-def test_parameter_counts_of_pose_ablations(change, streams, parameters):
-    assert count(bare(PoseModel(backbone=BackboneSpec(**change), streams=streams).build)) == parameters
+def test_parameter_counts_of_pose_ablations(change, stream, parameters):
+    assert count(bare(PoseModel(backbone=BackboneSpec(**change), stream=stream).build)) == parameters
 
 
 @pytest.mark.parametrize("width, millions", [(20, 24.57), (22, 29.20), (24, 34.28), (28, 45.72)])
@@ -152,7 +151,7 @@ def test_every_variant_answers_and_every_parameter_learns(change):
     spec = TINY.override(change)
     network = HighResolutionNet(spec.but(init="kaiming"))
     maps = network(torch.randn(2, 3, 64, 96))
-    assert [tuple(m.shape) for m in maps] == [(2, c, 16 >> r, 24 >> r) for r, c in enumerate(spec.output_channels)]
+    assert [tuple(m.shape) for m in maps] == [(2, c, 16 >> r, 24 >> r) for r, c in enumerate(spec.channels(stage=4)[: spec.outputs])]
     sum(m.square().mean() for m in maps).backward()
     assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in network.parameters())
 

@@ -4,14 +4,13 @@ import json
 
 import pytest
 import torch
+from drawn import TINY
 from safetensors.torch import save_file
 
-import hrnet
 from hrnet.catalogue import recipe_from_yaml, resolve
 from hrnet.errors import HRNetError
 from hrnet.weights.files import BATCH_COUNTER, load_weights, read_meta, save_weights
 
-TINY = hrnet.recipe("small_256x192").but(name="pose_topdown/tiny", model__backbone__width=8, model__input_size=(64, 64))
 CARD = {"licence": "CC BY 4.0", "data": ["Größe"], "seconds": 3}
 
 

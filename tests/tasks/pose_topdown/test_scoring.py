@@ -8,6 +8,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from drawn import TINY
 from pycocotools.coco import COCO as ReferenceCOCO
 from pycocotools.cocoeval import COCOeval
 
@@ -19,7 +20,6 @@ from hrnet.engines.torch_engine import TorchEngine
 from hrnet.errors import HRNetError
 from hrnet.results.pose import Pose
 from hrnet.tasks.pose_topdown.inference import TopDownInference
-from hrnet.tasks.pose_topdown.recipes import small_256x192
 from hrnet.tasks.pose_topdown.scoring import as_coco_result, average_precision, evaluate, pck
 
 TORSO = [LSPET.index("right_shoulder"), LSPET.index("left_hip")]
@@ -186,7 +186,6 @@ def test_only_labelled_people_that_are_no_crowd_are_predicted():
     crowd, unlabelled = replace(known, crowd=True), replace(known, visibility=0 * known.visibility)
     people = ((known, crowd, unlabelled, known), (crowd,), (unlabelled,))
     records = tuple(replace(record, people=each) for each in people)
-    recipe = small_256x192.but(model__backbone__width=8, model__input_size=(64, 64))
-    inference = TopDownInference(recipe, TorchEngine(recipe.model.build(), "cpu"))
+    inference = TopDownInference(TINY, TorchEngine(TINY.model.build(), "cpu"))
     found = evaluate(inference, PoseData("drawn", COCO, (Record("no file", 1, 1, 0, ()), *records), "PCK"))
     assert found["people"] == 2 and found["joints"] == 2 * (known.visibility > 0).sum()

@@ -1,0 +1,130 @@
+"""A training can be killed and goes on exactly, can be interrupted, and teaches the network something."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from drawn import TINY, coco_file
+from safetensors.torch import load_file
+
+import hrnet
+from hrnet.evaluator import evaluate
+
+PROGRAM = (sys.executable, "-c", "from hrnet.cli.main import run; run()")
+RECIPE = TINY.but(training__epochs=4, training__batch_size=2, training__ema_decay=0.9, training__workers=1)
+
+
+class Run:
+    """`hrnet train` in a process group of its own, as a terminal runs it."""
+
+    def __init__(self, folder, *arguments):
+        self.log = folder / "log"
+        self.process = subprocess.Popen(
+            [*PROGRAM, "train", "set.json", "--val", "few.json", *map(str, arguments)],
+            cwd=folder,
+            env=os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONUNBUFFERED": "1"},
+            stdout=self.log.open("w"),
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def wait_for(self, happened):
+        while not happened():
+            assert self.process.poll() is None, self.log.read_text()
+            time.sleep(0.02)
+
+    def says(self, words):
+        return words in self.log.read_text()
+
+    def end(self, number):
+        """Send a signal to the whole group; the exit status."""
+        os.killpg(self.process.pid, number)
+        return self.process.wait()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    coco_file(tmp_path / "few.json", 4)
+    coco_file(tmp_path / "set.json", 64)
+    (tmp_path / "tiny.yaml").write_text(RECIPE.to_yaml())
+    return tmp_path
+
+
+def checkpoint(folder):
+    """A run's last checkpoint; None while there is none."""
+    path = folder / "last.ckpt"
+    return torch.load(path, map_location="cpu", weights_only=False) if path.exists() else None
+
+
+def tensors(content, name=""):
+    """Every tensor inside a checkpoint, by the path that leads to it."""
+    if isinstance(content, torch.Tensor):
+        yield name, content
+    elif isinstance(content, dict | list | tuple):
+        for key, value in content.items() if isinstance(content, dict) else enumerate(content):
+            yield from tensors(value, f"{name}/{key}")
+
+
+@pytest.mark.slow
+def test_a_killed_training_goes_on_exactly(folder):
+    whole = Run(folder, "--recipe", "tiny.yaml", "--out", "whole")
+    assert whole.process.wait() == 0, whole.log.read_text()
+
+    killed = Run(folder, "--recipe", "tiny.yaml", "--out", "killed")
+    killed.wait_for(lambda: killed.says("epoch 2/4") and checkpoint(folder / "killed")["epoch"] == 1)
+    time.sleep(0.5)  # into the third epoch
+    assert killed.end(signal.SIGKILL) == -signal.SIGKILL
+    assert not killed.says("epoch 3/4") and checkpoint(folder / "killed")["epoch"] == 1
+    resumed = Run(folder, "--resume", "killed")
+    assert resumed.process.wait() == 0, resumed.log.read_text()
+    assert resumed.says("epoch 3/4") and not resumed.says("epoch 2/4")
+
+    one, other = checkpoint(folder / "whole"), checkpoint(folder / "killed")
+    assert one["epoch"] == other["epoch"] == 3 and one["global_step"] == other["global_step"] == 4 * 32
+    assert one["lr_schedulers"] == other["lr_schedulers"]
+    expected, found = dict(tensors(one)), dict(tensors(other))
+    assert expected.keys() == found.keys()
+    for part in ("state_dict", "current_model_state", "optimizer_states"):  # averaged, current and both moments
+        assert sum(name.startswith(f"/{part}/") for name in expected) >= len(list(TINY.model.build().parameters()))
+    assert [name for name, value in expected.items() if not torch.equal(value, found[name])] == []
+    for name in ("best", "last"):
+        one, other = (load_file(folder / run / f"{name}.safetensors") for run in ("whole", "killed"))
+        assert all(torch.equal(value, other[key]) for key, value in one.items())
+
+
+@pytest.mark.slow
+def test_an_interrupted_training_leaves_weights_and_says_how_to_go_on(folder):
+    run = Run(folder, "--recipe", "tiny.yaml", "--out", "run")
+    run.wait_for(lambda: run.says("epoch 1/4"))
+    assert run.end(signal.SIGINT) in (1, 130)
+    log = run.log.read_text()
+    assert "interrupted: the weights so far are in last.safetensors; go on with --resume" in log
+    assert "Traceback" not in log
+    predictor = hrnet.Predictor(folder / "run/last.safetensors", device="cpu")
+    assert predictor.recipe == RECIPE and len(predictor(np.zeros((64, 48, 3), np.uint8))) == 1
+
+
+def test_a_training_fills_its_folder(folder, capsys):
+    recipe = TINY.but(training__epochs=2, training__validate_every=2)
+    weights = hrnet.train(recipe, [folder / "set.json"], folder / "run", validation=[folder / "few.json"], say=print)
+    assert weights == folder / "run/best.safetensors"
+    names = {"recipe.yaml", "best.safetensors", "last.safetensors", "last.ckpt", "curves.png", "validation.jpg", "logs"}
+    assert names <= set(os.listdir(folder / "run"))
+    assert hrnet.recipe(str(folder / "run/recipe.yaml")) == recipe
+    predictor = hrnet.Predictor(weights)
+    assert predictor.report.meta["card"]["data"] == ["set"] and predictor.report.meta["card"]["people"] == 64
+    first, second = (line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch "))
+    assert "val/AP" not in first and "val/AP" in second and "train/loss" in first
+
+
+@pytest.mark.slow
+def test_a_short_training_finds_the_joints_of_unseen_figures(tmp_path):
+    recipe = hrnet.recipe("small_256x192").but(model__input_size=(96, 128), training__epochs=3)
+    weights = hrnet.train(recipe, ["synthetic"], tmp_path)
+    figures = evaluate(hrnet.Predictor(weights), "synthetic", "val")
+    assert figures["people"] == 64 and figures["metrics"]["PCK@0.2"] > 0.25
