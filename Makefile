@@ -25,10 +25,12 @@ check: .venv/dev
 	$(PYTHON) -m venv .venv
 
 .venv/core: pyproject.toml constraints.txt | .venv/bin/pip
+	@echo "installing into .venv (a few minutes, once)"
 	$(BIN)/pip install --quiet -c constraints.txt -e .
 	touch $@
 
 .venv/dev: pyproject.toml constraints.txt | .venv/bin/pip
+	@echo "installing what tests need into .venv (a few minutes, once)"
 	$(BIN)/pip install --quiet -c constraints.txt -e ".[dev]"
 	touch $@ .venv/core
 

@@ -117,7 +117,7 @@ def test_a_training_fills_its_folder(folder, capsys):
     assert names <= set(os.listdir(folder / "run"))
     assert hrnet.recipe(str(folder / "run/recipe.yaml")) == recipe
     predictor = hrnet.Predictor(weights)
-    assert predictor.report.meta["card"]["data"] == ["set"] and predictor.report.meta["card"]["people"] == 64
+    assert predictor.report.meta["card"]["data"] == ["set (64 pictures)"] and predictor.report.meta["card"]["people"] == 64
     first, second = (line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch "))
     assert "val/AP" not in first and "val/AP" in second and "train/loss" in first
 
