@@ -55,10 +55,25 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.fixture
+def start(folder):
+    """`start("--out", "run")` begins a training in `folder`; one that a failed test leaves behind is ended."""
+    runs = []
+
+    def start(*arguments):
+        runs.append(Run(folder, *arguments))
+        return runs[-1]
+
+    yield start
+    for run in runs:
+        if run.process.poll() is None:
+            run.end(signal.SIGKILL)
+
+
 def checkpoint(folder):
-    """A run's last checkpoint; None while there is none."""
+    """A run's last checkpoint; empty while there is none."""
     path = folder / "last.ckpt"
-    return torch.load(path, map_location="cpu", weights_only=False) if path.exists() else None
+    return torch.load(path, map_location="cpu", weights_only=False) if path.exists() else {}
 
 
 def tensors(content, name=""):
@@ -71,16 +86,16 @@ def tensors(content, name=""):
 
 
 @pytest.mark.slow
-def test_a_killed_training_goes_on_exactly(folder):
-    whole = Run(folder, "--recipe", "tiny.yaml", "--out", "whole")
+def test_a_killed_training_goes_on_exactly(folder, start):
+    whole = start("--recipe", "tiny.yaml", "--out", "whole")
     assert whole.process.wait() == 0, whole.log.read_text()
 
-    killed = Run(folder, "--recipe", "tiny.yaml", "--out", "killed")
-    killed.wait_for(lambda: killed.says("epoch 2/4") and checkpoint(folder / "killed")["epoch"] == 1)
+    killed = start("--recipe", "tiny.yaml", "--out", "killed")
+    killed.wait_for(lambda: killed.says("epoch 2/4") and checkpoint(folder / "killed").get("epoch") == 1)
     time.sleep(0.5)  # into the third epoch
     assert killed.end(signal.SIGKILL) == -signal.SIGKILL
     assert not killed.says("epoch 3/4") and checkpoint(folder / "killed")["epoch"] == 1
-    resumed = Run(folder, "--resume", "killed")
+    resumed = start("--resume", "killed")
     assert resumed.process.wait() == 0, resumed.log.read_text()
     assert resumed.says("epoch 3/4") and not resumed.says("epoch 2/4")
 
@@ -98,8 +113,8 @@ def test_a_killed_training_goes_on_exactly(folder):
 
 
 @pytest.mark.slow
-def test_an_interrupted_training_leaves_weights_and_says_how_to_go_on(folder):
-    run = Run(folder, "--recipe", "tiny.yaml", "--out", "run")
+def test_an_interrupted_training_leaves_weights_and_says_how_to_go_on(folder, start):
+    run = start("--recipe", "tiny.yaml", "--out", "run")
     run.wait_for(lambda: run.says("epoch 1/4"))
     assert run.end(signal.SIGINT) in (1, 130)
     log = run.log.read_text()
@@ -117,7 +132,9 @@ def test_a_training_fills_its_folder(folder, capsys):
     assert names <= set(os.listdir(folder / "run"))
     assert hrnet.recipe(str(folder / "run/recipe.yaml")) == recipe
     predictor = hrnet.Predictor(weights)
-    assert predictor.report.meta["card"]["data"] == ["set (64 pictures)"] and predictor.report.meta["card"]["people"] == 64
+    assert (
+        predictor.report.meta["card"]["data"] == ["set (64 pictures)"] and predictor.report.meta["card"]["people"] == 64
+    )
     first, second = (line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch "))
     assert "val/AP" not in first and "val/AP" in second and "train/loss" in first
 
