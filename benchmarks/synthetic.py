@@ -1,6 +1,6 @@
 """How quickly a first training learns: PCK@0.2 on 64 unseen drawn figures, before and after, for three seeds.
 
-    python benchmarks/synthetic.py
+python benchmarks/synthetic.py
 """
 
 import tempfile

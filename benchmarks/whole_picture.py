@@ -1,6 +1,6 @@
 """What looking for the person first gains where no boxes are given: PCK@0.2 on LSPET val without boxes, both ways.
 
-    python benchmarks/whole_picture.py LSPET
+python benchmarks/whole_picture.py LSPET
 """
 
 import sys

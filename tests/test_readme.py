@@ -17,4 +17,4 @@ def test_python_of_the_readme_runs(code, monkeypatch):
     if "poses" in names:
         assert len(names["poses"]) == 1 and names["picture"].shape == (533, 800, 3)
     else:
-        assert len(names["maps"].transition3) == 4
+        assert len(names["trunk"].transition3) == 4

@@ -151,7 +151,9 @@ def test_every_variant_answers_and_every_parameter_learns(change):
     spec = TINY.override(change)
     network = HighResolutionNet(spec.but(init="kaiming"))
     maps = network(torch.randn(2, 3, 64, 96))
-    assert [tuple(m.shape) for m in maps] == [(2, c, 16 >> r, 24 >> r) for r, c in enumerate(spec.channels(stage=4)[: spec.outputs])]
+    assert [tuple(m.shape) for m in maps] == [
+        (2, c, 16 >> r, 24 >> r) for r, c in enumerate(spec.channels(stage=4)[: spec.outputs])
+    ]
     sum(m.square().mean() for m in maps).backward()
     assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in network.parameters())
 
