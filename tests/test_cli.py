@@ -293,6 +293,7 @@ def test_code_in_a_weights_file_never_runs(kind, call):
     assert Path("exploded").exists()
 
 
+@pytest.mark.slow
 def test_models_lists_every_recipe(call):
     answer = call("models")
     assert answer.code == 0 and not answer.err

@@ -37,6 +37,8 @@ def train(
     weights are best; without any, the "val" splits of `data` are taken. `start` are weights to begin with; `resume`
     the run folder of an interrupted run, which then goes on exactly.
     """
+    import torch
+
     from hrnet.tasks.pose_topdown.samples import PoseSamples
     from hrnet.training.curves import plot_curves
     from hrnet.training.fit import Run, fit
@@ -48,6 +50,7 @@ def train(
     if not len(samples):
         raise HRNetError(f"{', '.join(str(each) for each in data)}: no person with labelled keypoints to learn from")
     held_out = [open_data(each, "val", images) for each in validation or [d for d in data if has_split(d)]]
+    torch.manual_seed(recipe.training.seed)
     network = recipe.model.build()
     if start is not None:
         say(str(load_weights(network, start)))

@@ -45,8 +45,8 @@ class Run:
 class EpochSampler(Sampler[tuple[int, int]]):
     """Yields (epoch, index) in an order that depends on seed and epoch alone, so that a resumed run sees the same."""
 
-    def __init__(self, samples: Sized, seed: int) -> None:
-        self.samples, self.seed, self.epoch = samples, seed, 0
+    def __init__(self, samples: Sized, seed: int, epoch: int = 0) -> None:
+        self.samples, self.seed, self.epoch = samples, seed, epoch
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning before each epoch."""
@@ -176,7 +176,6 @@ def fit(network: nn.Module, samples: Any, loss: Loss, recipe: Recipe, run: Run) 
     """
     training = recipe.training
     quiet()
-    L.seed_everything(training.seed, verbose=False)
     if training.compile:
         network.compile()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -184,7 +183,7 @@ def fit(network: nn.Module, samples: Any, loss: Loss, recipe: Recipe, run: Run) 
     once = DataLoader([0]) if run.score else None  # type: ignore[arg-type]
     try:
         trainer_of(training, run).fit(
-            module, loader_of(samples, training), once, ckpt_path=run.resume, weights_only=True
+            module, loader_of(samples, training, run.resume), once, ckpt_path=run.resume, weights_only=True
         )
     except HRNetError as error:
         # A worker's error arrives with the worker's traceback around it; its last line is the sentence.
@@ -194,15 +193,10 @@ def fit(network: nn.Module, samples: Any, loss: Loss, recipe: Recipe, run: Run) 
 def trainer_of(training: Training, run: Run) -> L.Trainer:
     """Lightning's Trainer with our callbacks: averaged weights first, then what reports and saves them."""
     callbacks: list[Callback] = [averaging(training.ema_decay)] if training.ema_decay else []
-    callbacks += [
-        Reporting(run),
-        ModelCheckpoint(run.folder, save_top_k=0, save_last=True, enable_version_counter=False),
-    ]
+    callbacks.append(Reporting(run))
+    callbacks.append(checkpoint(run.folder, "last", save_on_train_epoch_end=True))
     if run.metric:
-        name = f"val/{run.metric}"
-        callbacks.append(
-            ModelCheckpoint(run.folder, "best", monitor=name, mode="max", save_last=False, enable_version_counter=False)
-        )
+        callbacks.append(checkpoint(run.folder, "best", monitor=f"val/{run.metric}", mode="max"))
     return L.Trainer(
         default_root_dir=run.folder,
         accelerator="auto",
@@ -221,9 +215,16 @@ def trainer_of(training: Training, run: Run) -> L.Trainer:
     )
 
 
-def loader_of(samples: Any, training: Training) -> DataLoader:
+def checkpoint(folder: Path, name: str, **when: Any) -> ModelCheckpoint:
+    """One file `name.ckpt`, written anew each time."""
+    return ModelCheckpoint(folder, name, save_last=False, enable_version_counter=False, **when)
+
+
+def loader_of(samples: Any, training: Training, resume: Path | None) -> DataLoader:
     """Batches of samples; the last, smaller one of an epoch is dropped, unless it is the only one."""
-    sampler = EpochSampler(samples, training.seed)
+    # Lightning names the epoch of a resumed run only after the workers have begun to fetch.
+    first = torch.load(resume, map_location="cpu", weights_only=True)["epoch"] + 1 if resume else 0
+    sampler = EpochSampler(samples, training.seed, first)
     return DataLoader(
         samples,
         training.batch_size,
