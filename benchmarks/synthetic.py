@@ -11,7 +11,15 @@ import hrnet
 from hrnet.datasets.opening import open_data
 from hrnet.trainer import hardware, scorer, train
 
-CHANGES = {"model.input_size": "[96, 128]", "training.epochs": 8, "optim.lr": 3e-3}
+CHANGES = {
+    "model.input_size": "[96,128]",
+    "augmentation.cut_off": 0,
+    "augmentation.half_body": 0,
+    "optim.lr": 3e-3,
+    "training.batch_size": 32,
+    "training.epochs": 5,
+    "training.validate_every": 5,
+}
 
 
 def main() -> None:

@@ -1,24 +1,32 @@
 #!/usr/bin/env bash
-# The training of the embedded weights, in three steps; each starts from the weights of the one before.
+# The training of the embedded weights, in four steps; each starts from the weights of the one before.
 #
 #     benchmarks/train_embedded.sh DATA      # a folder with lspet/, people/ and coco_people/
 #
-# The first step is meant for 40 epochs and ends after its 16th, as the published run did: press Ctrl-C once epoch 16
-# is reported. The second ends after its 6th of 10 likewise. best.safetensors is then the state at that epoch.
+# The run that made them ended each step early: press Ctrl-C once epoch 16 of 40, 6 of 10, 2 of 6 and 3 of 4 is
+# reported; best.safetensors is then the state at that epoch. docs/weights.md says what else differed.
 set -euo pipefail
 data=$1
 coco=$data/coco_people/annotations
-people=$coco/person_keypoints_train.json single=$coco/person_keypoints_single.json
-common=(--recipe small_256x192 --images "$data/coco_people/images_single"
-        --val "$data/lspet" --val "$coco/person_keypoints_val.json" training.compile=true training.validate_every=2)
+two=("$coco/person_keypoints_train.json" "$coco/person_keypoints_single.json")
+six=("${two[@]}" "${two[@]}" "${two[@]}" "${two[@]}" "${two[@]}" "${two[@]}")
+people=$data/people/people_train.json
 
-hrnet train "$data/lspet" "$data/people/people_train.json" "$people" "$people" "$people" "$single" "$single" "$single" \
-    "${common[@]}" --out runs/low "model.input_size=[96,128]" training.epochs=40 || true
+step() {  # step OUT SETS... -- OPTIONS...
+    local out=$1 sets=()
+    shift
+    while [ "$1" != -- ]; do sets+=("$1"); shift; done
+    shift
+    hrnet train "$data/lspet" "${sets[@]}" --recipe small_256x192 --images "$data/coco_people/images_single" \
+        --val "$data/lspet" --val "$coco/person_keypoints_val.json" --out "runs/$out" \
+        training.compile=true "$@" || true
+}
 
-six=("$people" "$people" "$people" "$people" "$people" "$people" "$single" "$single" "$single" "$single" "$single" "$single")
-hrnet train "$data/lspet" "$data/people/people_train.json" "${six[@]}" \
-    "${common[@]}" --out runs/mid --from runs/low/best.safetensors "model.input_size=[96,128]" training.epochs=10 optim.lr=1.5e-3 || true
-
-hrnet train "$data/lspet" "$data/people/people_train.json" "${six[@]}" \
-    "${common[@]}" --out runs/full --from runs/mid/best.safetensors \
-    training.epochs=6 training.batch_size=32 optim.lr=1e-3 loss.pseudo_weight=0.8
+step low "$people" "${two[@]}" "${two[@]}" "${two[@]}" -- \
+    "model.input_size=[96,128]" training.epochs=40 training.validate_every=2
+step mid "$people" "${six[@]}" -- --from runs/low/best.safetensors \
+    "model.input_size=[96,128]" training.epochs=10 training.validate_every=2 optim.lr=1.5e-3
+step full "$people" "${six[@]}" -- --from runs/mid/best.safetensors \
+    training.epochs=6 training.validate_every=2 training.batch_size=32 optim.lr=1e-3 loss.pseudo_weight=0.8
+step last "$people" "$people" "${six[@]}" "${six[@]}" -- --from runs/full/best.safetensors \
+    training.epochs=4 training.batch_size=32 optim.lr=8e-4 loss.pseudo_weight=0.8
