@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import hrnet
-from hrnet.datasets.opening import open_data
 from hrnet.trainer import hardware, scorer, train
 
 CHANGES = {
@@ -26,7 +25,7 @@ def main() -> None:
     print(f"hrnet train synthetic {' '.join(f'{k}={v}'.replace(' ', '') for k, v in CHANGES.items())}  ({hardware()})")
     for seed in range(3):
         recipe = hrnet.recipe("small_256x192").override({**CHANGES, "training.seed": seed})
-        score = scorer(recipe, [open_data("synthetic", "val")])
+        score = scorer(recipe, [recipe.read("synthetic", "val")])
         before = score(recipe.model.build())["PCK@0.2"]
         began = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:

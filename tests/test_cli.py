@@ -90,7 +90,7 @@ def test_help_imports_nothing_heavy():
         ("evaluate synthetic --weights tiny.safetensors --split vall", ["did you mean 'val'?", "train"]),
         ("evaluate synthetic --precision fp16", ["fp16", "fp32", "bf16"]),
         ("train synthetic --recipe w32_256x129", ["did you mean 'w32_256x192'?"]),
-        ("train synthetic optim.rl=1", ["did you mean 'optim.lr'?", "training.epochs"]),
+        ("train synthetic optim.rl=1", ["did you mean 'optim.lr'?", "optim.schedule"]),
         ("train synthetic Optim.LR=1", ["did you mean 'optim.lr'?"]),
         ("train synthetic optim.lr=fast", ["optim.lr", "'fast'", "number"]),
         ("train training.epochs=1", ["no data", "synthetic", "LSPET", "COCO-style JSON"]),

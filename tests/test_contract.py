@@ -6,8 +6,7 @@ import torch
 
 import hrnet
 from hrnet.datasets.synthetic import figures
-from hrnet.tasks.pose_topdown.samples import PoseSamples
-from hrnet.trainer import loss_of
+from hrnet.training.fit import normalised
 from hrnet.weights.files import load_weights, save_weights
 
 
@@ -22,11 +21,11 @@ def test_every_recipe_builds_learns_saves_loads_and_predicts(name, tmp_path):
     )
     torch.manual_seed(0)
     network = recipe.model.build()
-    samples = PoseSamples(recipe, [figures(4)])
+    samples = recipe.samples([figures(4)])
     batch = [torch.from_numpy(np.stack(each)) for each in zip(*(samples[0, k] for k in range(4)), strict=True)]
-    images, targets, weights = batch
+    images, (targets, weights) = normalised(batch[0]), batch[1:]
 
-    loss, optimizer = loss_of(recipe), torch.optim.Adam(network.parameters(), lr=1e-4)
+    loss, optimizer = recipe.criterion(), torch.optim.Adam(network.parameters(), lr=1e-4)
     maps = network(images)
     assert maps.shape == targets.shape == (4, len(recipe.model.keypoints), 24, 16)
     before = loss(maps, targets, weights)

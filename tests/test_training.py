@@ -134,7 +134,8 @@ def test_a_training_fills_its_folder(folder, capsys):
     assert hrnet.recipe(str(folder / "run/recipe.yaml")) == recipe
     predictor = hrnet.Predictor(weights)
     assert (
-        predictor.report.meta["card"]["data"] == ["set (64 pictures)"] and predictor.report.meta["card"]["people"] == 64
+        predictor.report.meta["card"]["data"] == ["set (64 pictures)"]
+        and predictor.report.meta["card"]["samples"] == 64
     )
     first, second = (line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch "))
     assert "val/AP" not in first and "val/AP" in second and "train/loss" in first

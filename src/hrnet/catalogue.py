@@ -7,11 +7,12 @@ import yaml
 from pydantic import ValidationError
 
 from hrnet.errors import HRNetError, UsageError, nearest
-from hrnet.settings import Published, describe
-from hrnet.tasks.pose_topdown.recipes import RECIPES
-from hrnet.tasks.pose_topdown.settings import PoseRecipe
+from hrnet.settings import Published, Recipe, describe
+from hrnet.tasks.pose_topdown import recipes as pose_topdown
 from hrnet.weights.files import embedded_weights, read_meta
 
+RECIPES: dict[str, Recipe] = {**pose_topdown.RECIPES}
+KINDS = {name.split("/")[0]: type(each) for name, each in RECIPES.items()}  # task -> the class of its recipes
 DEFAULT = "pose_topdown/small_256x192"
 
 
@@ -20,7 +21,7 @@ def recipes() -> list[str]:
     return list(RECIPES)
 
 
-def recipe(name: str) -> PoseRecipe:
+def recipe(name: str) -> Recipe:
     """A recipe by name (`pose_topdown/w32_256x192`, or `w32_256x192` where only one task has it), or from a YAML file
     such as a run folder holds. Raises `UsageError` for an unknown name, with the nearest known one."""
     if name.endswith((".yaml", ".yml")):
@@ -43,10 +44,15 @@ def read_yaml(path: Path) -> str:
         raise HRNetError(f"{path} cannot be read as a recipe ({reason}): name a YAML file of a run folder") from None
 
 
-def recipe_from_yaml(text: str, source: str | Path) -> PoseRecipe:
-    """The recipe that `Recipe.to_yaml` wrote."""
+def recipe_from_yaml(text: str, source: str | Path) -> Recipe:
+    """The recipe that `Recipe.to_yaml` wrote; the part of its name before the slash says which task it is of."""
     try:
-        return PoseRecipe.model_validate(yaml.safe_load(text))
+        content = yaml.safe_load(text)
+        name = str(content.get("name")) if isinstance(content, dict) else "None"
+        kind = KINDS.get(name.split("/")[0])
+        if kind is None:
+            raise HRNetError(f"{source} holds no recipe: expected a name such as {DEFAULT}, found {name!r}")
+        return kind.model_validate(content)
     except ValidationError as error:
         raise HRNetError(f"{source} holds no recipe of this version: {describe(error)}") from None
     except yaml.YAMLError as error:
@@ -71,7 +77,7 @@ def overview() -> list[Row]:
     return [row(each) for each in RECIPES.values()]
 
 
-def row(recipe: PoseRecipe) -> Row:
+def row(recipe: Recipe) -> Row:
     """Build a recipe's network on the meta device and count."""
     import torch
 
@@ -85,7 +91,7 @@ def row(recipe: PoseRecipe) -> Row:
     return Row(recipe.name, size, parameters, multiply_adds / GFLOP, recipe.published, weights, licence)
 
 
-def resolve(name_or_path: str | Path | None, weights: str | Path | None) -> tuple[PoseRecipe, Path]:
+def resolve(name_or_path: str | Path | None, weights: str | Path | None) -> tuple[Recipe, Path]:
     """The recipe and the weights file that a user means.
 
     Nothing: the embedded weights. A recipe's name: with `weights`, or those embedded for it. A weights file: the
@@ -117,7 +123,7 @@ def looks_like_file(text: str) -> bool:
     return text.endswith((".safetensors", ".pth", ".pt", ".tar", ".ckpt")) or Path(text).is_file()
 
 
-def recipe_in(path: Path) -> PoseRecipe | None:
+def recipe_in(path: Path) -> Recipe | None:
     """The recipe inside a weights file of ours, None for others."""
     meta = read_meta(path)
     return recipe_from_yaml(meta["recipe"], path) if meta else None

@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hrnet.datasets.opening import open_data
 from hrnet.predictor import Predictor
-from hrnet.tasks.pose_topdown import scoring
 
 
 def evaluate(predictor: Predictor, data: str | Path, split: str = "val", images: Sequence[Path] = ()) -> dict[str, Any]:
@@ -14,10 +12,11 @@ def evaluate(predictor: Predictor, data: str | Path, split: str = "val", images:
 
     LSPET and the synthetic figures are scored by PCK@0.2 of the torso, COCO-style files by OKS AP.
     """
-    figures = scoring.evaluate(predictor.inference, open_data(data, split, images))
+    recipe = predictor.recipe
+    figures = recipe.evaluate(predictor.inference, recipe.read(data, split, images))
     return {
         "data": str(data),
         "split": split,
-        "recipe": predictor.recipe.name,
+        "recipe": recipe.name,
         "weights": predictor.weights.name,
     } | figures

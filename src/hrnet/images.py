@@ -22,6 +22,9 @@ from PIL.WebPImagePlugin import WebPImageFile
 from hrnet.errors import HRNetError
 
 MAX_PIXELS = 200_000_000
+# What every network here expects of its input: RGB scaled to 0..1, less ImageNet's mean, over its deviation.
+MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+STD = np.array([0.229, 0.224, 0.225], np.float32)
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
 # First bytes of a file -> its reader, and the mark that must follow the pixels of a complete file. The readers are
@@ -114,6 +117,12 @@ def as_rgb(image: np.ndarray) -> np.ndarray:
     if channels == 1:
         return np.repeat(image.reshape(*image.shape[:2], 1), 3, axis=2)
     return image[:, :, :3] if channels == 4 else image
+
+
+def normalised(crop: np.ndarray) -> np.ndarray:
+    """RGB pixels (H, W, 3) uint8 as a network's input (3, H, W) float32."""
+    scaled = crop.astype(np.float32) / np.float32(255)
+    return np.ascontiguousarray(((scaled - MEAN) / STD).transpose(2, 0, 1))
 
 
 def find_images(inputs: Sequence[str | Path]) -> tuple[list[Path], list[HRNetError]]:

@@ -8,9 +8,7 @@ import numpy as np
 from hrnet.catalogue import resolve
 from hrnet.errors import HRNetError, UsageError, nearest
 from hrnet.images import as_rgb, read_image
-from hrnet.results.drawing import draw_poses
 from hrnet.results.pose import Pose
-from hrnet.tasks.pose_topdown.inference import TopDownInference
 
 Boxes = Sequence[Sequence[float]] | np.ndarray
 PRECISIONS = ("fp32", "bf16")
@@ -44,7 +42,7 @@ class Predictor:
             self.recipe = self.recipe.but(testing__flip=flip)
         network = self.recipe.model.build()
         self.report = load_weights(network, self.weights)
-        self.inference = TopDownInference(self.recipe, TorchEngine(network, device, precision))
+        self.inference = self.recipe.inference(TorchEngine(network, device, precision))
 
     def __call__(
         self,
@@ -71,7 +69,7 @@ class Predictor:
 
     def draw(self, image: str | Path | np.ndarray, results: Sequence[Pose], min_score: float = 0.3) -> np.ndarray:
         """The picture (H, W, 3) RGB with poses drawn; joints scored below `min_score` are left out."""
-        return draw_poses(opened(image), results, min_score=min_score)
+        return self.recipe.draw(opened(image), results, min_score)
 
 
 def check_device(device: str | None) -> None:

@@ -3,13 +3,22 @@
 The parts that every task shares stand here; each task adds its model, codec and data in `tasks/*/settings.py`.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Literal, Self
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hrnet.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor, nn
+
+    from hrnet.engines.engine import Engine
 
 
 class Settings(BaseModel):
@@ -37,7 +46,7 @@ class Settings(BaseModel):
     def _put(self, data: dict[str, Any], path: str, value: Any) -> None:
         known = dict(self.paths())
         if path not in known and not any(name.startswith(path + ".") for name in known):
-            raise UsageError(f"there is no recipe field {path!r}: {nearest(path, known)}")
+            raise UsageError(f"there is no recipe field {path!r}: {nearest(path, beside(path, known))}")
         *groups, leaf = path.split(".")
         for group in groups:
             data = data[group]
@@ -58,6 +67,15 @@ class Settings(BaseModel):
     def to_yaml(self) -> str:
         """Return the values as YAML, as they are kept in a run folder."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+def beside(path: str, known: Iterable[str]) -> list[str]:
+    """The fields of the group that an unknown path most likely means, or the groups where none is close."""
+    known = list(known)
+    close = get_close_matches(path, known, 1)
+    if not close:
+        return list(dict.fromkeys(name.split(".")[0] for name in known))
+    return [name for name in known if name.rpartition(".")[0] == close[0].rpartition(".")[0]]
 
 
 def read_value(value: Any) -> Any:
@@ -121,10 +139,76 @@ class Published(Settings):
     source: str
 
 
-class Recipe(Settings):
-    """Everything that determines a training, as a row of a paper's table."""
+class Model(Settings, ABC):
+    """What a network is built from; `input_size` is the width and height that it is trained and costed at."""
+
+    input_size: tuple[int, int]
+
+    @abstractmethod
+    def build(self) -> "nn.Module":
+        """The network with starting weights; `forward` takes (B, 3, H, W), normalised RGB."""
+
+
+class DataSet(Protocol):
+    """One split of a data set: its annotated pictures, and the figure by which weights are judged on it."""
 
     name: str
+    records: Sequence[Any]
+
+    @property
+    def headline(self) -> str: ...
+
+
+class Samples(Protocol):
+    """What a network is shown: `samples[epoch, index]` is `(picture (H, W, 3) uint8 RGB, *targets)`, NumPy arrays."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, key: tuple[int, int]) -> "tuple[np.ndarray, ...]": ...
+
+
+class Inference(Protocol):
+    """A recipe and an engine, ready to predict. `items` yields `(picture, boxes or None, box scores or None)`."""
+
+    def predict(self, items: Iterable[Any]) -> Iterator[list[Any]]: ...
+
+
+class Recipe(Settings, ABC):
+    """Everything that determines a training, as a row of a paper's table.
+
+    A recipe also opens the rooms of its task, so that every verb walks the same corridor whatever the task is.
+    """
+
+    name: str
+    model: Model
     optim: Optim = Optim()
     training: Training = Training()
     published: Published | None = None
+
+    @abstractmethod
+    def read(self, data: str | Path, split: str = "val", images: Sequence[Path] = ()) -> DataSet:
+        """The records of a data set; `images` are folders to look for its pictures in."""
+
+    @abstractmethod
+    def samples(self, sets: Sequence[Any]) -> Samples:
+        """The records of data sets as training samples."""
+
+    @abstractmethod
+    def criterion(self) -> "Callable[..., Tensor]":
+        """The loss: `criterion(outputs, *targets)` to one number, where `outputs` is what the network returns."""
+
+    @abstractmethod
+    def inference(self, engine: "Engine") -> Inference:
+        """The prediction path on an engine that runs the network."""
+
+    @abstractmethod
+    def evaluate(self, inference: Any, data: Any) -> dict[str, Any]:
+        """Predict a data set and score it: `{"metrics": {name: value, ...}, "people" or "pictures": ..., ...}`."""
+
+    @abstractmethod
+    def shown(self, record: Any) -> "tuple[np.ndarray, np.ndarray | None]":
+        """The picture of a record, and the boxes (P, 4) that evaluation gives for it, None where it gives none."""
+
+    @abstractmethod
+    def draw(self, image: "np.ndarray", results: Sequence[Any], min_score: float) -> "np.ndarray":
+        """The picture (H, W, 3) RGB with results drawn."""

@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hrnet.datasets.opening import open_data
-from hrnet.datasets.records import PoseData
 from hrnet.errors import HRNetError
 from hrnet.images import output_folder, write_image, write_text
-from hrnet.tasks.pose_topdown.settings import PoseRecipe
+from hrnet.settings import DataSet, Recipe
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 
 def train(
-    recipe: PoseRecipe,
+    recipe: Recipe,
     data: Sequence[str | Path],
     out: Path,
     *,
@@ -39,17 +37,20 @@ def train(
     """
     import torch
 
-    from hrnet.tasks.pose_topdown.samples import PoseSamples
     from hrnet.training.curves import plot_curves
     from hrnet.training.fit import Run, fit
     from hrnet.weights.files import load_weights, read_meta, save_weights
 
     out = output_folder(out)
-    sets = [open_data(each, "train", images) for each in data]
-    samples = PoseSamples(recipe, sets)
+    if resume is None and (out / "last.ckpt").exists():
+        raise HRNetError(
+            f"{out} holds a training already: go on with --resume {out}, or name another folder with --out"
+        )
+    sets = [recipe.read(each, "train", images) for each in data]
+    samples = recipe.samples(sets)
     if not len(samples):
-        raise HRNetError(f"{', '.join(str(each) for each in data)}: no person with labelled keypoints to learn from")
-    held_out = [open_data(each, "val", images) for each in validation or [d for d in data if has_split(d)]]
+        raise HRNetError(f"{', '.join(str(each) for each in data)}: nothing labelled to learn from")
+    held_out = [recipe.read(each, "val", images) for each in validation or [d for d in data if has_split(d)]]
     torch.manual_seed(recipe.training.seed)
     network = recipe.model.build()
     if start is not None:
@@ -57,35 +58,35 @@ def train(
     write_text(out / "recipe.yaml", recipe.to_yaml())
     learnt_from = Counter(f"{d.name} ({len(d.records)} pictures)" for d in sets)
     sources = [name if times == 1 else f"{name} x {times}" for name, times in learnt_from.items()]
-    say(f"{len(samples)} people an epoch from {', '.join(sources)}")
+    say(f"{len(samples)} samples an epoch from {', '.join(sources)}")
 
     began = time.time()
 
     def save(averaged: "nn.Module", name: str) -> None:
         card = {
             "data": sources,
-            "people": len(samples),
+            "samples": len(samples),
             "seconds": round(time.time() - began),
             "hardware": hardware(),
             "from": read_meta(start).get("card", start.name) if start else None,
         }
         save_weights(out / f"{name}.safetensors", averaged, recipe.to_yaml(), card)
 
-    metric = {"AP": "AP", "PCK": "PCK@0.2"}[held_out[0].metric] if held_out else None
+    metric = held_out[0].headline if held_out else None
     score = scorer(recipe, held_out) if held_out else None
     last = resume / "last.ckpt" if resume else None
     if last is not None and not last.exists():
         raise HRNetError(f"{last} does not exist: a run can be resumed once its first epoch has ended")
-    fit(network, samples, loss_of(recipe), recipe, Run(out, save, score, metric, say, last))
-    plot_curves(out / "logs" / "metrics.csv", out / "curves.png")
+    fit(network, samples, recipe.criterion(), recipe, Run(out, save, score, metric, say, last))
+    plot_curves(out / "metrics.csv", out / "curves.png")
     best = out / ("best.safetensors" if metric else "last.safetensors")
     if held_out:
         write_image(out / "validation.jpg", validation_pictures(best, held_out))
     return best
 
 
-def validation_pictures(weights: Path, held_out: Sequence[PoseData], count: int = 12) -> np.ndarray:
-    """A sheet of people of the validation sets, drawn with the poses that the weights find."""
+def validation_pictures(weights: Path, held_out: Sequence[DataSet], count: int = 12) -> np.ndarray:
+    """A sheet of pictures of the validation sets, drawn with what the weights find in them."""
     from hrnet.predictor import Predictor
     from hrnet.results.drawing import contact_sheet
 
@@ -93,8 +94,7 @@ def validation_pictures(weights: Path, held_out: Sequence[PoseData], count: int 
     pictures, labels = [], []
     for data in held_out:
         for record in data.records[: count // len(held_out)]:
-            boxes = np.array([person.box for person in record.people if not person.crowd]).reshape(-1, 4)
-            image = record.read()
+            image, boxes = predictor.recipe.shown(record)
             pictures.append(predictor.draw(image, predictor(image, boxes)))
             labels.append(record.name)
     return contact_sheet(pictures, columns=4, cell=(320, 320), labels=labels)
@@ -120,28 +120,16 @@ def has_split(data: str | Path) -> bool:
     return str(data) == "synthetic" or Path(data).is_dir()
 
 
-def loss_of(recipe: PoseRecipe) -> "Callable[[Tensor, Tensor, Tensor], Tensor]":
-    """The loss that goes with the recipe's codec."""
-    from hrnet.tasks.pose_topdown.loss import cross_entropy, mean_squares
-
-    if recipe.codec.kind == "distribution":
-        return cross_entropy
-    return lambda maps, targets, weights: mean_squares(maps, targets, weights, recipe.loss.hardest)
-
-
-def scorer(recipe: PoseRecipe, held_out: Sequence[PoseData]) -> "Callable[[nn.Module], dict[str, float]]":
+def scorer(recipe: Recipe, held_out: Sequence[DataSet]) -> "Callable[[nn.Module], dict[str, float]]":
     """Validation as a function of the network: the headline figure of each data set, by the one prediction path."""
     from hrnet.engines.torch_engine import TorchEngine
-    from hrnet.tasks.pose_topdown.inference import TopDownInference
-    from hrnet.tasks.pose_topdown.scoring import evaluate
 
     def score(network: "nn.Module") -> dict[str, float]:
         figures: dict[str, float] = {}
         device = str(next(network.parameters()).device)
-        inference = TopDownInference(recipe, TorchEngine(network, device, recipe.training.precision))
+        inference = recipe.inference(TorchEngine(network, device, recipe.training.precision))
         for data in held_out:
-            name, value = next(iter(evaluate(inference, data)["metrics"].items()))
-            figures.setdefault(name, value)
+            figures.setdefault(data.headline, recipe.evaluate(inference, data)["metrics"][data.headline])
         network.train()
         return figures
 

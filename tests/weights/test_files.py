@@ -128,7 +128,7 @@ def test_a_header_that_is_not_ours_is_refused(network, tmp_path):
     for meta, words in [
         ({"recipe": "name: x"}, "truncated or no weights file"),
         ({"recipe": "name: x", "card": "{"}, "truncated or no weights file"),
-        ({"recipe": "nothing: x", "card": json.dumps(CARD)}, "holds no recipe of this version"),
+        ({"recipe": "nothing: x", "card": json.dumps(CARD)}, "holds no recipe: expected a name such as pose_topdown"),
     ]:
         save_file(network.state_dict(), path, meta)
         with pytest.raises(HRNetError, match=words):

@@ -43,6 +43,11 @@ class Record:
         """File name, or the id of a drawn picture."""
         return self.image.name if isinstance(self.image, Path) else str(self.id)
 
+    @property
+    def boxes(self) -> np.ndarray:
+        """(P, 4) x1, y1, x2, y2 of the people that are no crowd."""
+        return np.array([person.box for person in self.people if not person.crowd], float).reshape(-1, 4)
+
     def read(self) -> np.ndarray:
         """Pixels as (H, W, 3) RGB uint8. EXIF orientation is not applied: annotations refer to stored pixels."""
         return read_image(self.image, turn_by_exif=False) if isinstance(self.image, Path) else self.image
@@ -61,6 +66,11 @@ class PoseData:
     records: tuple[Record, ...]
     metric: str
     truth: dict[str, Any] | None = None
+
+    @property
+    def headline(self) -> str:
+        """The figure by which weights are judged on this set."""
+        return {"AP": "AP", "PCK": "PCK@0.2"}[self.metric]
 
     def without(self, stems: tuple[str, ...]) -> "PoseData":
         """The set less the pictures whose file name, its ending aside, is listed."""

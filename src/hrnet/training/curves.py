@@ -15,7 +15,7 @@ def plot_curves(metrics: Path, file: Path) -> None:
     names = [name for name in (rows[0] if rows else {}) if name.startswith(("train/", "val/"))]
     figure = Figure(figsize=(4.5 * max(1, len(names)), 3.4), layout="constrained")
     for place, name in enumerate(names, start=1):
-        points = [(int(row["epoch"]) + 1, float(row[name])) for row in rows if row[name]]
+        points = [(int(row["epoch"]), float(row[name])) for row in rows if row[name]]
         axes = figure.add_subplot(1, len(names), place)
         axes.plot(*zip(*points, strict=True), marker="." if len(points) < 60 else None)
         axes.set(title=name, xlabel="epoch")

@@ -1,5 +1,7 @@
 """The fitting loop: Lightning's Trainer around a network, a loss and a score. It knows no task."""
 
+import csv
+import io
 import logging
 import math
 import sys
@@ -14,14 +16,15 @@ import cv2
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, WeightAveraging
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Sampler
 
 from hrnet.errors import HRNetError
+from hrnet.images import MEAN, STD, write_text
 from hrnet.settings import Optim, Recipe, Training
 
-Loss = Callable[[Any, Tensor, Tensor], Tensor]
+Loss = Callable[..., Tensor]
 Score = Callable[[nn.Module], dict[str, float]]
 
 
@@ -70,9 +73,8 @@ class Fitting(L.LightningModule):
         self.network, self.loss, self.score, self.optim = network, loss, score, optim
 
     def training_step(self, batch: list[Tensor], index: int) -> Tensor:
-        images, targets, weights = batch
-        maps = self.network(images.contiguous(memory_format=torch.channels_last))
-        loss = self.loss(maps, targets, weights)
+        images, *targets = batch
+        loss = self.loss(self.network(normalised(images)), *targets)
         self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(images))
         return loss
 
@@ -94,6 +96,12 @@ class Fitting(L.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
+def normalised(images: Tensor) -> Tensor:
+    """Pictures (B, H, W, 3) uint8 RGB as a network's input (B, 3, H, W), channels last in memory."""
+    mean, std = (torch.from_numpy(each).to(images.device) for each in (MEAN, STD))
+    return ((images / 255 - mean) / std).permute(0, 3, 1, 2)
+
+
 def rate(optim: Optim, step: int, steps: int, per_epoch: int) -> float:
     """The learning rate at a step, as a share of its highest."""
     rising = optim.warmup * steps
@@ -112,28 +120,29 @@ def averaging(decay: float) -> WeightAveraging:
     @torch.no_grad()
     def average(averaged: Any, current: Any, count: Any) -> None:
         now = min(decay, (1 + int(count)) / (10 + int(count)))
-        for mean, value in zip(averaged, current, strict=True):
-            if mean.is_floating_point():
-                mean.lerp_(value.to(mean.dtype), 1 - now)
-            else:
-                mean.copy_(value)
+        if averaged[0].is_floating_point():  # they come in lists of one type
+            torch._foreach_lerp_(averaged, current, 1 - now)  # type: ignore
+        else:
+            torch._foreach_copy_(averaged, current)  # type: ignore
 
     return WeightAveraging(multi_avg_fn=average)
 
 
 class Reporting(Callback):
-    """One line per epoch, and weights for users whenever the score is the best so far or training is interrupted."""
+    """One line per epoch, on the screen and in metrics.csv, and weights for users whenever the score is the best so
+    far or training is interrupted. The lines travel in the checkpoint, so that a resumed run's file holds them all."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.best, self.started = -math.inf, time.monotonic()
         self.scores: dict[str, float] = {}
+        self.rows: list[dict[str, float]] = []
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best}
+        return {"best": self.best, "rows": self.rows}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.best = state_dict["best"]
+        self.best, self.rows = state_dict["best"], state_dict["rows"]
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.scores = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("val/")}
@@ -147,6 +156,8 @@ class Reporting(Callback):
         if not math.isfinite(loss):
             raise HRNetError(f"the loss is {loss} in epoch {epoch}: lower optim.lr")
         figures, self.scores = {"train/loss": loss, **self.scores}, {}
+        self.rows.append({"epoch": epoch, **figures})
+        write_text(self.run.folder / "metrics.csv", as_csv(self.rows))
         scores = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
         minutes = (time.monotonic() - self.started) / 60
         self.run.say(f"epoch {epoch}/{trainer.max_epochs}  {scores}  {minutes:.1f} min")
@@ -160,6 +171,15 @@ class Reporting(Callback):
             self.run.say("interrupted: the weights so far are in last.safetensors; go on with --resume")
 
 
+def as_csv(rows: list[dict[str, float]]) -> str:
+    """Rows as CSV, a column for every name that occurs in one of them."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
 def averaged_network(trainer: L.Trainer, pl_module: L.LightningModule) -> nn.Module:
     """The network with averaged weights where they are kept, else as it is."""
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
@@ -169,7 +189,7 @@ def averaged_network(trainer: L.Trainer, pl_module: L.LightningModule) -> nn.Mod
 
 
 def fit(network: nn.Module, samples: Any, loss: Loss, recipe: Recipe, run: Run) -> None:
-    """Fit `network` to `samples[epoch, index] -> (input, targets, weights)` and fill the run's folder.
+    """Fit `network` to `samples[epoch, index] -> (picture (H, W, 3) uint8, *targets)` and fill the run's folder.
 
     A resumed run goes on exactly as if it had not stopped: every epoch starts from its own seed, and what was done
     inside an unfinished epoch is done again.
@@ -205,7 +225,7 @@ def trainer_of(training: Training, run: Run) -> L.Trainer:
         precision="bf16-mixed" if training.precision == "bf16" else "32-true",
         accumulate_grad_batches=training.accumulate,
         check_val_every_n_epoch=training.validate_every,
-        logger=[CSVLogger(run.folder, name="", version="logs"), TensorBoardLogger(run.folder, name="", version="logs")],
+        logger=TensorBoardLogger(run.folder, name="", version="logs"),
         callbacks=callbacks,
         num_sanity_val_steps=0,
         enable_progress_bar=sys.stdout.isatty(),
@@ -231,6 +251,7 @@ def loader_of(samples: Any, training: Training, resume: Path | None) -> DataLoad
         sampler=sampler,
         num_workers=training.workers,
         persistent_workers=training.workers > 0,
+        pin_memory=torch.cuda.is_available(),
         worker_init_fn=single_thread,
         drop_last=len(sampler) > training.batch_size,
     )

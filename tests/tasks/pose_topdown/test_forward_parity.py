@@ -6,10 +6,10 @@ import torch
 from formula import filled, formula_input
 
 from hrnet.engines.torch_engine import TorchEngine
+from hrnet.images import normalised
 from hrnet.tasks.pose_topdown.inference import TopDownInference
 from hrnet.tasks.pose_topdown.loss import mean_squares
 from hrnet.tasks.pose_topdown.recipes import mpii_w32_256x256, w32_256x192, w48_256x192
-from hrnet.tasks.pose_topdown.samples import normalised
 
 MAPS = {"rtol": 1e-4, "atol": 2e-3}
 

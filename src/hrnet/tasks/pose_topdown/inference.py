@@ -8,9 +8,9 @@ import numpy as np
 
 from hrnet.engines.engine import Engine
 from hrnet.geometry import Frame, center_and_extent, extent_of, windows
+from hrnet.images import normalised
 from hrnet.results.pose import Pose
 from hrnet.tasks.pose_topdown.codec import Codec, flip_back
-from hrnet.tasks.pose_topdown.samples import normalised
 from hrnet.tasks.pose_topdown.settings import PoseRecipe
 
 FEWEST_JOINTS = 5  # fewer sure joints do not tell where a person is

@@ -1,7 +1,18 @@
 """Maps and target maps to one number."""
 
+from collections.abc import Callable
+
 from torch import Tensor
 from torch.nn import functional as F
+
+from hrnet.tasks.pose_topdown.settings import PoseRecipe
+
+
+def loss_of(recipe: PoseRecipe) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """The loss that goes with the recipe's codec."""
+    if recipe.codec.kind == "distribution":
+        return cross_entropy
+    return lambda maps, targets, weights: mean_squares(maps, targets, weights, recipe.loss.hardest)
 
 
 def mean_squares(maps: Tensor, targets: Tensor, weights: Tensor, hardest: int = 0) -> Tensor:

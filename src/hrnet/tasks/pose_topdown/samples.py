@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from hrnet.datasets.records import Person, PoseData, Record
 from hrnet.datasets.skeleton import Skeleton
@@ -14,15 +13,7 @@ from hrnet.geometry import Frame, center_and_extent, extent_of
 from hrnet.tasks.pose_topdown.codec import Codec
 from hrnet.tasks.pose_topdown.settings import Augmentation, PoseRecipe
 
-MEAN = np.array([0.485, 0.456, 0.406], np.float32)
-STD = np.array([0.229, 0.224, 0.225], np.float32)
 FAR_OUTSIDE = -1e6
-
-
-def normalised(crop: np.ndarray) -> NDArray[np.float32]:
-    """An RGB crop (H, W, 3) uint8 as the network's input (3, H, W): scaled to 0..1, ImageNet mean and deviation."""
-    scaled = crop.astype(np.float32) / np.float32(255)
-    return np.ascontiguousarray(((scaled - MEAN) / STD).transpose(2, 0, 1))
 
 
 class Draws:
@@ -48,8 +39,8 @@ class Pick:
 class PoseSamples:
     """The people of one or several data sets as training samples; sets join by keypoint name.
 
-    `samples[epoch, index]` is `(input (3, H, W), target maps (K, h, w), weights (K,))`, float32, and depends on the
-    recipe's seed, the epoch and the index alone. A joint that a set does not label has weight 0.
+    `samples[epoch, index]` is `(crop (H, W, 3) uint8, target maps (K, h, w) float32, weights (K,) float32)`, and
+    depends on the recipe's seed, the epoch and the index alone. A joint that a set does not label has weight 0.
     """
 
     def __init__(self, recipe: PoseRecipe, sets: Sequence[PoseData]) -> None:
@@ -76,7 +67,7 @@ class PoseSamples:
         maps, weights = self.codec.encode(points, labelled)
         if pick.person.pseudo:
             weights = weights * recipe.loss.pseudo_weight
-        return normalised(crop), maps, weights
+        return crop, maps, weights
 
 
 def renamed(record: Record, person: Person, source: Skeleton, target: Skeleton) -> Pick:

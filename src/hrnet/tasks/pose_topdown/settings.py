@@ -1,19 +1,28 @@
 """What a top-down pose recipe consists of; the values stand in `recipes.py`."""
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator
 
 from hrnet.datasets.skeleton import SKELETONS, Skeleton
 from hrnet.geometry import Convention
 from hrnet.nets.spec import BackboneSpec
-from hrnet.settings import Recipe, Settings
+from hrnet.settings import Model, Recipe, Settings
 
 if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from hrnet.datasets.records import PoseData, Record
+    from hrnet.engines.engine import Engine
+    from hrnet.tasks.pose_topdown.inference import TopDownInference
     from hrnet.tasks.pose_topdown.network import PoseHighResolutionNet
+    from hrnet.tasks.pose_topdown.samples import PoseSamples
 
 
-class PoseModel(Settings):
+class PoseModel(Model):
     """Backbone and head."""
 
     backbone: BackboneSpec = BackboneSpec()
@@ -122,3 +131,36 @@ class PoseRecipe(Recipe):
     loss: LossSettings = LossSettings()
     testing: Testing = Testing()
     without: tuple[str, ...] = Field(default=(), description="pictures never trained on, by file name less its ending")
+
+    def read(self, data: str | Path, split: str = "val", images: Sequence[Path] = ()) -> "PoseData":
+        from hrnet.datasets.opening import open_data
+
+        return open_data(data, split, images)
+
+    def samples(self, sets: "Sequence[PoseData]") -> "PoseSamples":
+        from hrnet.tasks.pose_topdown.samples import PoseSamples
+
+        return PoseSamples(self, sets)
+
+    def criterion(self) -> "Callable[..., Tensor]":
+        from hrnet.tasks.pose_topdown.loss import loss_of
+
+        return loss_of(self)
+
+    def inference(self, engine: "Engine") -> "TopDownInference":
+        from hrnet.tasks.pose_topdown.inference import TopDownInference
+
+        return TopDownInference(self, engine)
+
+    def evaluate(self, inference: "TopDownInference", data: "PoseData") -> dict[str, Any]:
+        from hrnet.tasks.pose_topdown.scoring import evaluate
+
+        return evaluate(inference, data)
+
+    def shown(self, record: "Record") -> "tuple[np.ndarray, np.ndarray | None]":
+        return record.read(), record.boxes
+
+    def draw(self, image: "np.ndarray", results: Sequence[Any], min_score: float) -> "np.ndarray":
+        from hrnet.results.drawing import draw_poses
+
+        return draw_poses(image, results, min_score=min_score)
