@@ -10,7 +10,7 @@ import numpy as np
 
 import hrnet
 from hrnet.datasets.opening import open_data
-from hrnet.tasks.pose_topdown.scoring import pck, scored
+from hrnet.scoring.pck import pck, scored
 
 
 def main(folder: str) -> None:

@@ -1,7 +1,9 @@
 """What all tests share: the published code's answers, and the folder of larger ones beside the repository."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +13,14 @@ SHARED = Path(__file__).parents[2] / "shared"
 
 
 @pytest.fixture(scope="session")
-def reference() -> Callable[[str], dict[str, np.ndarray]]:
-    """`reference("affine")` is the content of reference/affine.npz; reference/README.md says what is in it."""
-    return lambda name: dict(np.load(REFERENCE / f"{name}.npz"))
+def reference() -> Callable[[str], dict[str, Any]]:
+    """`reference("affine")` is what reference/affine.npz, or .json, holds; its README.md explains it."""
+
+    def read(name: str) -> dict[str, Any]:
+        text = REFERENCE / f"{name}.json"
+        return json.loads(text.read_text()) if text.exists() else dict(np.load(REFERENCE / f"{name}.npz"))
+
+    return read
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,8 @@ class Person:
 
     `box` is x1, y1, x2, y2. `keypoints` (K, 2) and `visibility` (K,) follow the data set's skeleton; visibility is
     COCO's: 0 not labelled (coordinates mean nothing), 1 labelled but hidden, 2 visible. `area` is the segment's, in
-    square pixels. `pseudo` marks labels made by a machine.
+    square pixels. `pseudo` marks labels made by a machine. `head` is the box x1, y1, x2, y2 of the head, where a set
+    gives one (MPII, for PCKh).
     """
 
     box: np.ndarray
@@ -26,6 +27,7 @@ class Person:
     id: int | str
     crowd: bool = False
     pseudo: bool = False
+    head: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,8 @@ class Record:
 class PoseData:
     """A data set, or one split of it: its records and the skeleton that their keypoints follow.
 
-    `metric` is what the set is scored by: "PCK" or "AP". `truth` is the content of a COCO-style file, which the COCO
-    protocol scores against as it stands.
+    `metric` is what the set is scored by: "PCK", "PCKh" or "AP". `truth` is the content of a COCO-style file, which the
+    COCO protocol scores against as it stands.
     """
 
     name: str

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hrnet.results.pose import Pose, rounded
 
 if TYPE_CHECKING:
@@ -90,6 +92,21 @@ def coco_result(result: PictureResult, pose: Pose) -> dict[str, Any]:
         "score": plain["score"] or 0.0,
         "bbox": [value or 0.0 for value in plain["bbox"]],
     }
+
+
+def coco_results(
+    image_ids: Sequence[int | str], poses: Sequence[Sequence[Pose]], category_id: int = 1
+) -> list[dict[str, Any]]:
+    """COCO's list of keypoint results, one entry per pose of each picture, for scoring: unrounded, and without the boxes,
+    which evaluators would take for the poses' sizes. What is not finite is written as 0."""
+    entries = []
+    for image_id, pose in ((each, pose) for each, group in zip(image_ids, poses, strict=True) for pose in group):
+        values = np.nan_to_num(np.column_stack([pose.keypoints, pose.scores]), posinf=0, neginf=0)
+        score = float(np.nan_to_num(pose.score, posinf=0, neginf=0))
+        entries.append(
+            {"image_id": image_id, "category_id": category_id, "keypoints": values.ravel().tolist(), "score": score}
+        )
+    return entries
 
 
 def listed(values: Iterable[dict[str, Any]], indent: int = 0) -> str:
