@@ -59,8 +59,8 @@ class Record:
 class PoseData:
     """A data set, or one split of it: its records and the skeleton that their keypoints follow.
 
-    `metric` is what the set is scored by: "PCK", "PCKh" or "AP". `truth` is the content of a COCO-style file, which the
-    COCO protocol scores against as it stands.
+    `metric` is what the set is scored by: "PCK", "PCKh", or "AP", which becomes PCK where the skeleton has no sigmas.
+    `truth` is the content of a COCO-style file, which the COCO protocol scores against as it stands.
     """
 
     name: str
@@ -72,7 +72,11 @@ class PoseData:
     @property
     def headline(self) -> str:
         """The figure by which weights are judged on this set."""
-        return {"AP": "AP", "PCK": "PCK@0.2"}[self.metric]
+        if self.metric == "AP" and self.skeleton.sigmas:
+            return "AP"
+        if self.metric == "PCKh":
+            return "PCKh@0.5"
+        return "PCK@0.2" if self.skeleton.torso else "PCK@0.1"
 
     def without(self, stems: tuple[str, ...]) -> "PoseData":
         """The set less the pictures whose file name, its ending aside, is listed."""

@@ -42,6 +42,12 @@ class Skeleton:
         """(K,) true for the upper body."""
         return np.array([name in self.upper_body for name in self.keypoints])
 
+    @property
+    def torso(self) -> tuple[int, int] | None:
+        """Positions of right shoulder and left hip, whose distance PCK measures by; None where one is missing."""
+        ends = ("right_shoulder", "left_hip")
+        return (self.index(ends[0]), self.index(ends[1])) if set(ends) <= set(self.keypoints) else None
+
     def positions_in(self, other: "Skeleton") -> np.ndarray:
         """(K,) where each keypoint of this skeleton stands in `other`, by name; -1 where it has none."""
         return np.array([other.index(name) if name in other.keypoints else -1 for name in self.keypoints])

@@ -97,7 +97,7 @@ def coco_result(result: PictureResult, pose: Pose) -> dict[str, Any]:
 def coco_results(
     image_ids: Sequence[int | str], poses: Sequence[Sequence[Pose]], category_id: int = 1
 ) -> list[dict[str, Any]]:
-    """COCO's list of keypoint results, one entry per pose of each picture, for scoring: unrounded, and without the boxes,
+    """COCO's list of keypoint results, one entry per pose of each picture, for scoring: unrounded, and without boxes,
     which evaluators would take for the poses' sizes. What is not finite is written as 0."""
     entries = []
     for image_id, pose in ((each, pose) for each, group in zip(image_ids, poses, strict=True) for pose in group):

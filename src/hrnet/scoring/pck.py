@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,6 @@ from hrnet.errors import HRNetError
 from hrnet.results.pose import Pose
 from hrnet.scoring.bootstrap import ratio, ratio_interval
 
-TORSO = ("right_shoulder", "left_hip")
 HEAD = 0.6  # of the diagonal of MPII's head box is one head size (SC_BIAS of the published evaluation)
 NOT_IN_MEAN = ("pelvis", "thorax")  # of MPII's keypoints: PCKh counts them by themselves alone
 PARTS = {"head": ("head_top",)} | {
@@ -53,8 +53,8 @@ def pck(
     and truth share, and per joint. People whose torso is not labelled are left out. Sets whose skeleton has no torso
     are measured by the longer side of a person's box. Intervals are 95 % bootstrap intervals over people.
     """
-    torso = all(name in data.skeleton.keypoints for name in TORSO)
-    errors = errors_of(data, people, poses, torso_of(data.skeleton) if torso else side)
+    torso = data.skeleton.torso
+    errors = errors_of(data, people, poses, partial(torso_of, torso) if torso else side)
     if not errors.counted.any():
         raise HRNetError(
             f"{data.name} has no person with a labelled torso (right_shoulder and left_hip): PCK is undefined"
@@ -151,15 +151,10 @@ def shared_keypoints(found: Skeleton, truth: Skeleton) -> tuple[tuple[str, ...],
     return names, [found.index(name) for name in names], [truth.index(name) for name in names]
 
 
-def torso_of(skeleton: Skeleton) -> Callable[[Person], float]:
-    """The distance from right shoulder to left hip as a function of a person, NaN where one of them is not labelled."""
-    ends = [skeleton.index(name) for name in TORSO]
-
-    def size(person: Person) -> float:
-        one, other = person.keypoints[ends]
-        return float(np.linalg.norm(one - other)) if person.visibility[ends].all() else float("nan")
-
-    return size
+def torso_of(ends: tuple[int, int], person: Person) -> float:
+    """The distance between a person's right shoulder and left hip, NaN where one of them is not labelled."""
+    one, other = person.keypoints[list(ends)]
+    return float(np.linalg.norm(one - other)) if person.visibility[list(ends)].all() else float("nan")
 
 
 def head_of(person: Person) -> float:

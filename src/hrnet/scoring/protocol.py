@@ -14,11 +14,11 @@ def score(
 ) -> dict[str, Any]:
     """Figures of the `poses` found in each of the pictures `image_ids`: `{"metrics": {...}, "interval": {...}, ...}`.
 
-    COCO-style sets with sigmas are scored by OKS AP, MPII by PCKh, all others by PCK. PCK asks whose pose each one is:
+    The set's headline says how: OKS AP, PCKh or PCK. The last two ask whose pose each one is:
     `assigned` says that the poses of a picture are those of its people that are `scored`, in their order, as where
     every person was looked for in its own box; otherwise each person gets the pose that fits best.
     """
-    if data.metric == "AP" and data.skeleton.sigmas:
+    if data.headline == "AP":
         return average_precision(data, image_ids, poses)
     found = dict(zip(image_ids, poses, strict=True))
     records = [record for record in data.records if record.id in found]
@@ -27,4 +27,4 @@ def score(
         list(found[record.id]) if assigned else assign(data.skeleton, group, found[record.id])
         for record, group in zip(records, people, strict=True)
     ]
-    return pckh(data, people, theirs) if data.metric == "PCKh" else pck(data, people, theirs)
+    return pckh(data, people, theirs) if data.headline == "PCKh@0.5" else pck(data, people, theirs)
