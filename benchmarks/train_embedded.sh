@@ -1,32 +1,19 @@
 #!/usr/bin/env bash
-# The training of the embedded weights, in four steps; each starts from the weights of the one before.
+# The training of the embedded weights, in one command.
 #
-#     benchmarks/train_embedded.sh DATA      # a folder with lspet/, people/ and coco_people/
+#     benchmarks/train_embedded.sh DATA [key=value ...]     # DATA: a folder with lspet/, people/ and coco_people/
 #
-# The run that made them ended each step early: press Ctrl-C once epoch 16 of 40, 6 of 10, 2 of 6 and 3 of 4 is
-# reported; best.safetensors is then the state at that epoch. docs/weights.md says what else differed.
+# Sets are named several times: once round all of them is an epoch, and short epochs would spend their time on checkpoints.
+# The validation part of LSPET is scored once, at the end: it chooses nothing.
 set -euo pipefail
 data=$1
+shift
 coco=$data/coco_people/annotations
-two=("$coco/person_keypoints_train.json" "$coco/person_keypoints_single.json")
-six=("${two[@]}" "${two[@]}" "${two[@]}" "${two[@]}" "${two[@]}" "${two[@]}")
-people=$data/people/people_train.json
 
-step() {  # step OUT SETS... -- OPTIONS...
-    local out=$1 sets=()
-    shift
-    while [ "$1" != -- ]; do sets+=("$1"); shift; done
-    shift
-    hrnet train "$data/lspet" "${sets[@]}" --recipe small_256x192 --images "$data/coco_people/images_single" \
-        --val "$data/lspet" --val "$coco/person_keypoints_val.json" --out "runs/$out" \
-        training.compile=true "$@" || true
-}
+times() { for ((i = 0; i < $1; i++)); do printf '%s\n' "$2"; done; }  # times COUNT SET
 
-step low "$people" "${two[@]}" "${two[@]}" "${two[@]}" -- \
-    "model.input_size=[96,128]" training.epochs=40 training.validate_every=2
-step mid "$people" "${six[@]}" -- --from runs/low/best.safetensors \
-    "model.input_size=[96,128]" training.epochs=10 training.validate_every=2 optim.lr=1.5e-3
-step full "$people" "${six[@]}" -- --from runs/mid/best.safetensors \
-    training.epochs=6 training.validate_every=2 training.batch_size=32 optim.lr=1e-3 loss.pseudo_weight=0.8
-step last "$people" "$people" "${six[@]}" "${six[@]}" -- --from runs/full/best.safetensors \
-    training.epochs=4 training.batch_size=32 optim.lr=8e-4 loss.pseudo_weight=0.8
+hrnet train \
+    $(times 5 "$data/lspet") $(times 5 "$data/people/people_train.json") \
+    $(times 40 "$coco/person_keypoints_train.json") $(times 40 "$coco/person_keypoints_single.json") \
+    --images "$data/coco_people/images_single" --val "$data/lspet" --recipe small_256x192 --out runs/embedded \
+    training.epochs=20 training.validate_every=20 training.batch_size=128 loss.pseudo_weight=0.8 "$@"

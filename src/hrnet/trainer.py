@@ -46,7 +46,8 @@ def train(
         raise HRNetError(
             f"{out} holds a training already: go on with --resume {out}, or name another folder with --out"
         )
-    sets = [recipe.read(each, "train", images) for each in data]
+    opened = {each: recipe.read(each, "train", images) for each in data}
+    sets = [opened[each] for each in data]  # what is named twice counts twice and is held once
     samples = recipe.samples(sets)
     if not len(samples):
         raise HRNetError(f"{', '.join(str(each) for each in data)}: nothing labelled to learn from")

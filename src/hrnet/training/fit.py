@@ -9,6 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sized
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +99,14 @@ class Fitting(L.LightningModule):
 
 def normalised(images: Tensor) -> Tensor:
     """Pictures (B, H, W, 3) uint8 RGB as a network's input (B, 3, H, W), channels last in memory."""
-    mean, std = (torch.from_numpy(each).to(images.device) for each in (MEAN, STD))
+    mean, std = mean_and_deviation(images.device)
     return ((images / 255 - mean) / std).permute(0, 3, 1, 2)
+
+
+@cache
+def mean_and_deviation(device: torch.device) -> tuple[Tensor, Tensor]:
+    """The constants on a device, brought there once: every copy would make the processor wait for the device."""
+    return torch.from_numpy(MEAN).to(device), torch.from_numpy(STD).to(device)
 
 
 def rate(optim: Optim, step: int, steps: int, per_epoch: int) -> float:
@@ -221,6 +228,7 @@ def trainer_of(training: Training, run: Run) -> L.Trainer:
         default_root_dir=run.folder,
         accelerator="auto",
         devices=1,
+        benchmark=True,  # CUDA looks for the quickest convolutions once; sizes do not change
         max_epochs=training.epochs,
         precision="bf16-mixed" if training.precision == "bf16" else "32-true",
         accumulate_grad_batches=training.accumulate,
