@@ -128,7 +128,8 @@ def scorer(recipe: Recipe, held_out: Sequence[DataSet]) -> "Callable[[nn.Module]
     def score(network: "nn.Module") -> dict[str, float]:
         figures: dict[str, float] = {}
         device = str(next(network.parameters()).device)
-        inference = recipe.inference(TorchEngine(network, device, recipe.training.precision))
+        precision = "bf16" if recipe.training.precision == "bf16" else "fp32"
+        inference = recipe.inference(TorchEngine(network, device, precision))
         for data in held_out:
             figures.setdefault(data.headline, recipe.evaluate(inference, data)["metrics"][data.headline])
         network.train()

@@ -1,23 +1,95 @@
 """PyTorch as an engine."""
 
+import warnings
+from copy import deepcopy
+
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from hrnet.engines.pixels import FromPixels
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+MOST_GRAPHS = 8  # CUDA graphs kept, one per batch size
 
 
 class TorchEngine:
-    """Runs a torch module as it is, in float32 (or under bf16 autocast), on the CPU or on CUDA where there is one."""
+    """Runs a torch module on the CPU, or on CUDA where there is one.
 
-    def __init__(self, network: nn.Module, device: str | None = None, precision: str = "fp32") -> None:
+    As it is, the module runs in float32 as published. `precision` "bf16" or "fp16" converts a copy whole; `fused`
+    folds batch norms into the convolutions before them; `graphs` records the launches of each batch size once and
+    replays them (CUDA only); `compiled` is torch.compile, which needs a C++ compiler. `decodes` says that the module
+    ends in decoding.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        device: str | None = None,
+        precision: str = "fp32",
+        *,
+        fused: bool = False,
+        graphs: bool = False,
+        compiled: bool = False,
+    ) -> None:
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.network = network.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.name, self.precision = f"torch ({self.device})", precision
+        network = network.eval()
+        self.decodes = bool(getattr(network, "decodes", False))
+        if fused:
+            network = fuse(network)
+        if precision != "fp32":
+            network = (network if fused else deepcopy(network)).to(DTYPES[precision])
+        network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network: nn.Module = FromPixels(network).to(self.device)
+        if compiled:
+            self.network.compile()
+        self.graphs: dict[tuple[int, ...], Recorded] | None = {} if graphs and self.device.type == "cuda" else None
+        self.name, self.precision = f"torch {self.device.type}", precision
 
-    def run(self, batch: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Maps of a batch (B, 3, H, W), each (B, K, h, w) float32."""
-        images = torch.from_numpy(batch).to(self.device, memory_format=torch.channels_last)
-        bf16 = self.precision == "bf16"
-        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
-            maps = self.network(images)
-        outputs = maps if isinstance(maps, tuple) else (maps,)
-        return tuple(output.float().cpu().numpy() for output in outputs)
+    def run(self, pictures: np.ndarray) -> tuple[np.ndarray, ...]:
+        with torch.inference_mode():
+            batch = torch.from_numpy(np.ascontiguousarray(pictures))
+            outputs = self.replay(batch) if self.graphs is not None else self.network(batch.to(self.device))
+            return tuple(output.float().cpu().numpy() for output in outputs)
+
+    def replay(self, batch: Tensor) -> tuple[Tensor, ...]:
+        """Outputs of a batch by a recorded graph. Batches are filled up to the next power of two, to share graphs."""
+        assert self.graphs is not None
+        size = 1 << (len(batch) - 1).bit_length()
+        key = (size, *batch.shape[1:], batch.dtype.itemsize)
+        if key not in self.graphs:
+            if len(self.graphs) == MOST_GRAPHS:
+                self.graphs.pop(next(iter(self.graphs)))
+            self.graphs[key] = Recorded(self.network, batch.new_zeros((size, *batch.shape[1:])).to(self.device))
+        recorded = self.graphs[key]
+        recorded.pictures[: len(batch)].copy_(batch)
+        recorded.graph.replay()
+        return tuple(output[: len(batch)] for output in recorded.outputs)
+
+
+class Recorded:
+    """A CUDA graph of a network for one shape: fill `pictures`, replay, read `outputs`."""
+
+    def __init__(self, network: nn.Module, pictures: Tensor) -> None:
+        self.pictures = pictures
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):  # cuDNN chooses its algorithms before the recording
+            for _ in range(3):
+                network(pictures)
+        torch.cuda.current_stream().wait_stream(side)
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph):
+            self.outputs: tuple[Tensor, ...] = network(pictures)
+
+
+def fuse(network: nn.Module) -> nn.Module:
+    """A copy with batch norms folded into the convolutions before them, or a plain copy where torch cannot trace it."""
+    from torch.fx.experimental.optimization import fuse as folded
+    from torch.fx.proxy import TraceError
+
+    try:
+        return folded(network)
+    except (TraceError, TypeError) as error:  # control flow that depends on tensors
+        warnings.warn(f"batch norms stay as they are, torch cannot trace {type(network).__name__}: {error}", stacklevel=2)
+        return deepcopy(network)

@@ -8,7 +8,6 @@ import numpy as np
 
 from hrnet.engines.engine import Engine
 from hrnet.geometry import Frame, center_and_extent, extent_of, windows
-from hrnet.images import normalised
 from hrnet.results.pose import Pose
 from hrnet.tasks.pose_topdown.codec import Codec, flip_back
 from hrnet.tasks.pose_topdown.settings import PoseRecipe
@@ -56,7 +55,7 @@ class TopDownInference:
             waiting.append(picture)
             for p, box in enumerate(boxes):
                 frame = self.frame(box)
-                crops.append((picture, p, frame, normalised(frame.warp(image))))
+                crops.append((picture, p, frame, frame.warp(image)))
                 if len(crops) == self.recipe.testing.batch_size:
                     self.finish(crops)
                     crops = []
@@ -77,7 +76,7 @@ class TopDownInference:
         frames = [
             Frame.around(center, extent, size, convention=convention) for center, extent in windows(width, height, size)
         ]
-        points, scores = self.codec.decode(self.maps(np.stack([normalised(frame.warp(image)) for frame in frames])))
+        points, scores = self.codec.decode(self.maps(np.stack([frame.warp(image) for frame in frames])))
         best = int(scores.sum(axis=1).argmax())
         sure = scores[best] > self.recipe.testing.score_threshold
         if sure.sum() < FEWEST_JOINTS:
@@ -104,11 +103,11 @@ class TopDownInference:
             )
 
     def maps(self, batch: np.ndarray) -> np.ndarray:
-        """Activated maps (B, K, h, w) of a batch (B, 3, H, W), averaged with the mirrored input's where asked."""
+        """Activated maps (B, K, h, w) of crops (B, H, W, 3) uint8, averaged with the mirrored input's where asked."""
         testing = self.recipe.testing
         if not testing.flip:
             return self.codec.activate(self.engine.run(batch)[-1])
-        both = self.engine.run(np.concatenate([batch, batch[..., ::-1]]))[-1]
+        both = self.engine.run(np.concatenate([batch, batch[:, :, ::-1]]))[-1]
         seen = self.codec.activate(both[: len(batch)])
         shift = testing.shift_heatmap and self.recipe.framing.convention == "published"
         mirrored = flip_back(self.codec.activate(both[len(batch) :]), self.skeleton.flip_order, shift)

@@ -1,0 +1,105 @@
+"""What is remembered between runs: a folder per network and machine, whose files are checked before they are used."""
+
+import hashlib
+import json
+import os
+import platform
+import warnings
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from hrnet.engines.onnx_engine import cores
+from hrnet.errors import HRNetError
+from hrnet.images import write_bytes, write_text
+
+LIBRARIES = ("hrnet", "torch", "onnxruntime", "openvino")
+
+
+def cache_folder() -> Path:
+    """The user's cache folder for this package; the variable HRNET_CACHE names another."""
+    return Path(os.environ.get("HRNET_CACHE") or platformdirs.user_cache_dir("hrnet"))
+
+
+def digest(*parts: str | bytes) -> str:
+    """A short name for some content."""
+    total = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        total.update(len(data).to_bytes(8, "little") + data)
+    return total.hexdigest()[:24]
+
+
+def file_digest(path: Path) -> str:
+    """The same for a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:24]
+
+
+def machine() -> dict[str, Any]:
+    """What a measurement depends on beside the network: processor, cores, CUDA driver, versions."""
+    return {
+        "processor": processor(),
+        "cores": cores(),
+        "cuda": cuda_driver() and os.environ.get("CUDA_VISIBLE_DEVICES", "all"),
+        "limits": {name: os.environ[name] for name in ("ONEDNN_MAX_CPU_ISA", "OMP_NUM_THREADS") if name in os.environ},
+        "versions": {name: installed(name) for name in LIBRARIES},
+    }
+
+
+def processor() -> str:
+    """Name and instruction sets of the processor."""
+    with suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        told = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+        name = told.get("model name", platform.machine())
+        return f"{name}; {digest(told.get('flags') or told.get('Features') or '')}"
+    return platform.processor() or platform.machine()
+
+
+def cuda_driver() -> bool:
+    """Whether this machine has a CUDA driver, found out without importing torch."""
+    return Path("/proc/driver/nvidia/version").exists() or Path("C:/Windows/System32/nvcuda.dll").exists()
+
+
+def installed(package: str) -> str | None:
+    """The version of a package, None where it is missing."""
+    with suppress(PackageNotFoundError):
+        return version(package)
+    return None
+
+
+class Memory:
+    """The folder of one network on one machine. Whatever is damaged, foreign or unwritable counts as not there."""
+
+    def __init__(self, key: str) -> None:
+        self.folder = cache_folder() / "engines" / digest(key, json.dumps(machine(), sort_keys=True))
+
+    def recall(self) -> dict[str, Any] | None:
+        """What `remember` wrote, if all files that belong to it are still as they were."""
+        try:
+            told = json.loads((self.folder / "choice.json").read_text(encoding="utf-8"))
+            whole = all(file_digest(self.folder / name) == sign for name, sign in told["files"].items())
+            return told if whole and isinstance(told["engine"], str) else None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    def remember(self, told: dict[str, Any], files: dict[str, bytes]) -> bool:
+        """Keep a choice and its files; where that is impossible, say so once and go on."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for name, content in files.items():
+                write_bytes(self.folder / name, content)
+            signs = {name: file_digest(self.folder / name) for name in files}
+            write_text(self.folder / "choice.json", json.dumps({**told, "files": signs}, indent=1) + "\n")
+        except (OSError, HRNetError) as error:
+            warnings.warn(f"the choice of an engine cannot be kept, the next run measures again: {error}", stacklevel=2)
+            return False
+        return True
+
+    def path(self, name: str) -> Path:
+        """A file of the folder."""
+        return self.folder / name

@@ -1,0 +1,58 @@
+"""Every way in which torch runs a network answers as the network itself."""
+
+import numpy as np
+import pytest
+import torch
+from drawn import TINY
+from formula import filled
+
+from hrnet.datasets.synthetic import figures
+from hrnet.engines.torch_engine import TorchEngine
+from hrnet.images import normalised
+
+PICTURES = np.stack([record.image for record in figures(3, size=(64, 64)).records])
+
+
+@pytest.fixture(scope="module")
+def network():
+    return filled(TINY.model.build())
+
+
+@pytest.fixture(scope="module")
+def maps(network):
+    with torch.inference_mode():
+        return network(torch.from_numpy(np.stack([normalised(picture) for picture in PICTURES]))).numpy()
+
+
+def test_pictures_are_normalised_inside_bit_for_bit(network, maps):
+    (found,) = TorchEngine(network, "cpu").run(PICTURES)
+    with torch.inference_mode():
+        batch = torch.from_numpy(np.stack([normalised(picture) for picture in PICTURES]))
+        expected = network(batch.contiguous(memory_format=torch.channels_last)).numpy()
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_allclose(found, maps, rtol=1e-4, atol=1e-4)
+
+
+def test_pictures_may_come_as_floats_and_mirrored_views(network):
+    engine = TorchEngine(network, "cpu")
+    np.testing.assert_array_equal(engine.run(PICTURES.astype(np.float32))[0], engine.run(PICTURES)[0])
+    np.testing.assert_array_equal(engine.run(PICTURES[:, :, ::-1])[0], engine.run(PICTURES[:, :, ::-1].copy())[0])
+
+
+@pytest.mark.parametrize("precision, fused, off", [("fp32", True, 1e-5), ("bf16", False, 0.03), ("bf16", True, 0.03)])
+def test_fused_and_shortened_networks_stay_close_and_leave_the_original_alone(network, maps, precision, fused, off):
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    (found,) = TorchEngine(network, "cpu", precision, fused=fused).run(PICTURES)
+    assert found.dtype == np.float32
+    assert 0 <= np.abs(found - maps).mean() / np.abs(maps).mean() < off
+    for name, value in network.state_dict().items():
+        assert value.dtype == before[name].dtype and torch.equal(value, before[name])
+
+
+def test_every_output_comes_out_in_order():
+    class Several(torch.nn.Module):
+        def forward(self, image):
+            return [image[:, :1], image[:, 1:].mean(dim=(2, 3))]
+
+    first, second = TorchEngine(Several(), "cpu").run(PICTURES)
+    assert first.shape == (3, 1, 64, 64) and second.shape == (3, 2)
