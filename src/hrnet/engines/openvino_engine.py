@@ -43,7 +43,9 @@ class OpenVINOEngine:
         for request in requests:
             request.wait()
         found = [[output.data for output in request.output_tensors] for request in requests]
-        return tuple(np.concatenate([np.asarray(part, np.float32) for part in each]) for each in zip(*found, strict=True))
+        return tuple(
+            np.concatenate([np.asarray(part, np.float32) for part in each]) for each in zip(*found, strict=True)
+        )
 
     def prepared(self, streams: int) -> list[Any]:
         """Requests of the network compiled for a number of streams, compiled when first asked for."""

@@ -15,6 +15,9 @@ class FromPixels(nn.Module):
     network does with pictures normalised outside; only then the batch takes the network's own type.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network

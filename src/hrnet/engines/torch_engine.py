@@ -91,5 +91,7 @@ def fuse(network: nn.Module) -> nn.Module:
     try:
         return folded(network)
     except (TraceError, TypeError) as error:  # control flow that depends on tensors
-        warnings.warn(f"batch norms stay as they are, torch cannot trace {type(network).__name__}: {error}", stacklevel=2)
+        warnings.warn(
+            f"batch norms stay as they are, torch cannot trace {type(network).__name__}: {error}", stacklevel=2
+        )
         return deepcopy(network)

@@ -37,7 +37,7 @@ def agreement(
         if expected.skeleton.sigmas and sure.any():
             similar.append(oks(apart, expected)[sure].mean())
     px = np.concatenate(distances) if distances else np.zeros(0)
-    figures = {"poses": len(pairs), "joints": len(px)}
+    figures: dict[str, float] = {"poses": len(pairs), "joints": len(px)}
     if len(px) >= FEWEST:
         figures |= {MEDIAN: rounded(np.median(px)), NEARLY_ALL: rounded(np.percentile(px, 95))}
         figures |= {"OKS": rounded(np.mean(similar))} if similar else {}
