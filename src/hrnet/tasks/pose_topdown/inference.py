@@ -76,7 +76,7 @@ class TopDownInference:
         frames = [
             Frame.around(center, extent, size, convention=convention) for center, extent in windows(width, height, size)
         ]
-        points, scores = self.codec.decode(self.maps(np.stack([frame.warp(image) for frame in frames])))
+        points, scores = self.keypoints(np.stack([frame.warp(image) for frame in frames]))
         best = int(scores.sum(axis=1).argmax())
         sure = scores[best] > self.recipe.testing.score_threshold
         if sure.sum() < FEWEST_JOINTS:
@@ -90,7 +90,7 @@ class TopDownInference:
         """Run a batch of crops and hand each pose to its picture."""
         if not crops:
             return
-        points, scores = self.codec.decode(self.maps(np.stack([crop[3] for crop in crops])))
+        points, scores = self.keypoints(np.stack([crop[3] for crop in crops]))
         for (picture, p, frame, _), in_input, joint_scores in zip(crops, points, scores, strict=True):
             picture.poses.append(
                 Pose(
@@ -101,6 +101,13 @@ class TopDownInference:
                     skeleton=self.skeleton,
                 )
             )
+
+    def keypoints(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Keypoints (B, K, 2) in pixels of the input and scores (B, K) of crops (B, H, W, 3) uint8."""
+        if self.engine.decodes:
+            points, scores = self.engine.run(crops)
+            return points, scores
+        return self.codec.decode(self.maps(crops))
 
     def maps(self, batch: np.ndarray) -> np.ndarray:
         """Activated maps (B, K, h, w) of crops (B, H, W, 3) uint8, averaged with the mirrored input's where asked."""
