@@ -110,7 +110,9 @@ def inference(name: str, batches: tuple[int, ...], seconds: float) -> bool:
             engine.run(crops[:size])
         table[size] = median_ms(engines, crops[:size], seconds)
     for way in engines:
-        cells = "".join(f"{table[s][way]:>9.3f} ({table[s]['eager fp32 (TF32)'] / table[s][way]:>4.1f}x)" for s in batches)
+        cells = "".join(
+            f"{table[s][way]:>9.3f} ({table[s]['eager fp32 (TF32)'] / table[s][way]:>4.1f}x)" for s in batches
+        )
         print(f"  {way:<50}{cells}  {verdicts[way]}")
     print("\n".join(lines))
     return not any("OFF" in verdict for verdict in verdicts.values())

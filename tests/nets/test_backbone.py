@@ -116,6 +116,7 @@ def test_bottleneck_width_is_what_the_blocks_put_out():
 
 @pytest.mark.parametrize("init", ["normal", "kaiming"])
 def test_starting_weights_are_the_published_ones(init):
+    torch.manual_seed(0)
     network = PoseModel(backbone=TINY.but(width=32, init=init, momentum=0.01)).build()
     for name, layer in network.named_modules():
         if isinstance(layer, nn.BatchNorm2d):
