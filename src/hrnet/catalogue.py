@@ -1,7 +1,9 @@
 """All recipes by name, and which recipe and weights a name or a file stands for."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
@@ -10,6 +12,7 @@ from hrnet.errors import HRNetError, UsageError, nearest
 from hrnet.settings import Published, Recipe, describe
 from hrnet.tasks.pose_topdown import recipes as pose_topdown
 from hrnet.weights.files import embedded_weights, read_meta
+from hrnet.weights.recognise import BATCH_COUNTER, Recognised
 
 RECIPES: dict[str, Recipe] = {**pose_topdown.RECIPES}
 KINDS = {name.split("/")[0]: type(each) for name, each in RECIPES.items()}  # task -> the class of its recipes
@@ -127,3 +130,41 @@ def recipe_in(path: Path) -> Recipe | None:
     """The recipe inside a weights file of ours, None for others."""
     meta = read_meta(path)
     return recipe_from_yaml(meta["recipe"], path) if meta else None
+
+
+def fitting(found: Recognised) -> list[str]:
+    """Recipes whose network has exactly the tensors of a recognised file, batch counters aside; nothing is read."""
+    import torch
+
+    names = {n: s.shape for n, s in found.tensors.items() if not n.endswith(BATCH_COUNTER)}
+    for bias in found.layout.biases if found.layout else ():
+        names[bias] = names[f"{bias.removesuffix('bias')}weight"][:1]
+    fits = []
+    for known in RECIPES.values():
+        backbone = getattr(known.model, "backbone", None)
+        if found.network is None or known.name.split("/")[0] != found.network.task or differs(backbone, found.shape):
+            continue
+        with torch.device("meta"):
+            state = known.model.build().state_dict()
+        if {n: tuple(value.shape) for n, value in state.items() if not n.endswith(BATCH_COUNTER)} == names:
+            fits.append(known.name)
+    return fits
+
+
+def differs(backbone: Any, shape: Mapping[str, Any]) -> bool:
+    """Whether a backbone is surely another than a file's, without building it."""
+    return any(hasattr(backbone, name) and getattr(backbone, name) != value for name, value in shape.items())
+
+
+def recipe_for(found: Recognised, name: str | None) -> Recipe:
+    """The recipe of a name, or that inside the file, or the only one that fits a recognised file."""
+    if name is not None:
+        return recipe(name)
+    inside = recipe_in(found.path)
+    if inside is not None:
+        return inside
+    fits = fitting(found)
+    if len(fits) != 1:
+        which = f"fits {', '.join(fits)}" if fits else "fits no recipe of this version"
+        raise HRNetError(f"{found.path} ({found}) {which}: name one with --recipe")
+    return RECIPES[fits[0]]

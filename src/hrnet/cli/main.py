@@ -5,6 +5,7 @@ import sys
 
 import typer
 
+from hrnet.cli.convert import convert
 from hrnet.cli.evaluate import evaluate
 from hrnet.cli.models import models
 from hrnet.cli.predict import predict
@@ -19,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for verb in (predict, train, evaluate, models):
+for verb in (predict, train, evaluate, models, convert):
     app.command()(verb)
 
 

@@ -1,35 +1,22 @@
 """Weights on disk: our own safetensors with recipe and card inside, and foreign files opened without running them."""
 
 import json
-import pickle
-import warnings
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from hrnet.errors import HRNetError
+from hrnet.errors import HRNetError, UsageError
 from hrnet.images import write_bytes
+from hrnet.weights.layouts import TRUNK
+from hrnet.weights.opening import damaged, must_be_a_file, open_weights
+from hrnet.weights.recognise import BATCH_COUNTER, Recognised, begins, network_of, readings
+from hrnet.weights.report import LoadReport
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-BATCH_COUNTER = "num_batches_tracked"
+INPLACE_EPSILON = 1e-5
 EMBEDDED = Path(__file__).parent / "embedded"
-
-
-@dataclass(frozen=True)
-class LoadReport:
-    """What `load_weights` did: names of tensors loaded, and how the file was told apart."""
-
-    path: Path
-    layout: str
-    loaded: tuple[str, ...] = ()
-    unused: tuple[str, ...] = ()
-    meta: dict[str, Any] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        unused = f", {len(self.unused)} unused: {', '.join(self.unused[:3])} ..." if self.unused else ""
-        return f"{self.path}: {self.layout}, {len(self.loaded)} tensors loaded{unused}"
 
 
 def save_weights(path: Path, network: "nn.Module", recipe_yaml: str, card: dict[str, Any], half: bool = True) -> None:
@@ -75,84 +62,103 @@ def embedded_weights(recipe_name: str) -> Path | None:
     return path if path.exists() else None
 
 
-def read_tensors(path: Path) -> tuple[dict[str, "Tensor"], str]:
-    """The tensors of a file by name, and the layout they were found in. Pickled code never runs."""
-    import torch
-
-    must_be_a_file(path)
-    if path.suffix == ".safetensors":
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        try:
-            return load_file(path), "safetensors"
-        except (SafetensorError, OSError) as error:
-            raise damaged(path, error) from None
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        # torch names the global that it refused; whatever else begins like a pickle was not written by torch.
-        if "GLOBAL" in str(error) or path.read_bytes()[:1] == pickle.PROTO:
-            raise HRNetError(
-                f"{path} holds pickled objects other than tensors, which could run code and are not opened: "
-                "ask its author for a plain state dict or safetensors"
-            ) from None
-        raise damaged(path, ValueError("torch cannot read it")) from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise damaged(path, error) from None
-    return unwrapped(content, path)
+Gains = Literal["auto", "plain", "absolute"]
 
 
-def must_be_a_file(path: Path) -> None:
-    """Refuse a path that leads to no file."""
-    if not path.is_file():
-        fault = "is no file" if path.exists() else "does not exist"
-        raise HRNetError(f"{path} {fault}: check the path of the weights")
+def load_weights(
+    module: "nn.Module",
+    path: str | Path,
+    *,
+    new_head: bool = False,
+    trunk: bool = False,
+    part: str | None = None,
+    gains: Gains = "auto",
+) -> LoadReport:
+    """Load any checkpoint of the family into a module with the published names, and say what was done.
 
+    Reads our own files, those of the published repositories, mmpose, mmsegmentation, mmdetection and timm, as they are;
+    `docs/loading-weights.md` lists all. Every tensor of the module must be there and have its shape, except: biases
+    that the file's layout has not, and batch counters, which become zero; with `new_head`, the head, which
+    keeps its starting values; with `trunk`, all but the trunk. `part` picks one of several state dicts in a training's
+    checkpoint, such as "best_state_dict". `gains` is how batch-norm gains count: "absolute" takes g as |g| + 1e-5,
+    as InPlaceABN does, "plain" as it is; "auto" decides by the file. No code of the file runs.
 
-def damaged(path: Path, error: Exception) -> HRNetError:
-    """The refusal of a file that cannot be read as weights."""
-    reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-    return HRNetError(f"{path} is truncated or no weights file ({reason}): download or copy it again")
-
-
-def unwrapped(content: Any, path: Path) -> tuple[dict[str, "Tensor"], str]:
-    """The state dict inside a checkpoint: bare, or under `state_dict`; the prefix `module.` of parallel runs goes."""
-    import torch
-
-    layout = "state dict"
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content, layout = content["state_dict"], "checkpoint with a state dict"
-    if not isinstance(content, dict) or not all(isinstance(value, torch.Tensor) for value in content.values()):
-        raise HRNetError(f"{path} is not a state dict: expected tensors by name, or a checkpoint with 'state_dict'")
-    return {name.removeprefix("module."): value for name, value in content.items()}, layout
-
-
-def load_weights(module: "nn.Module", path: str | Path) -> LoadReport:
-    """Load a weights file into a module, strictly: every tensor must be there and have the module's shape.
-
-    Reads safetensors and `torch.load` files (bare state dicts, checkpoints with `state_dict`, prefix `module.`). Only
-    batch counters may be missing. Raises `HRNetError` for a damaged file, one of another model, or one with code.
+    Raises `HRNetError` for a damaged file and for one of another model; the module is then unchanged.
     """
-    path = Path(path)
-    tensors, layout = read_tensors(path)
-    wanted = module.state_dict()
-    missing = [name for name in wanted if name not in tensors and not name.endswith(BATCH_COUNTER)]
-    unused = [name for name in tensors if name not in wanted]
-    shapes = [n for n in wanted if n in tensors and tensors[n].shape != wanted[n].shape]
-    kind = type(module).__name__
-    if missing:
-        raise HRNetError(
-            f"{path} holds another model: of {kind}'s {len(wanted)} tensors it lacks {len(missing)}, the first being "
-            f"{missing[0]}; name the recipe that the weights belong to"
-        )
-    if shapes:
-        name = shapes[0]
-        raise HRNetError(
-            f"{path} holds another model: {name} is {tuple(tensors[name].shape)}, expected {tuple(wanted[name].shape)} "
-            f"({len(shapes)} tensors differ in shape); name the recipe that the weights belong to"
-        )
-    loaded = {name: tensors[name].to(wanted[name].dtype) for name in wanted if name in tensors}
-    module.load_state_dict({**wanted, **loaded})
-    return LoadReport(path, layout, tuple(loaded), tuple(unused), read_meta(path))
+    report = compare_weights(module, path, new_head=new_head, trunk=trunk, part=part)
+    refusal = report.refusal()
+    if refusal:
+        raise refusal
+    fill(module, report, gains)
+    return report
+
+
+def compare_weights(
+    module: "nn.Module", path: str | Path, *, new_head: bool = False, trunk: bool = False, part: str | None = None
+) -> LoadReport:
+    """What `load_weights` would do, as far as names and shapes tell; nothing is read or changed."""
+    shapes = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+    found = max(
+        readings(open_weights(Path(path)), part), key=lambda reading: agreeing(reading, shapes)
+    )  # the first of equals
+    fresh = fresh_names(module, shapes, new_head, trunk)
+    zeros = [name for name in found.layout.biases if name in shapes] if found.layout else []
+    asked = [name for name in shapes if name not in fresh and name not in zeros]
+    there = [name for name in asked if name in found.tensors]
+    return LoadReport(
+        found,
+        type(module).__name__,
+        len(shapes),
+        loaded=tuple(name for name in there if found.tensors[name].shape == shapes[name]),
+        zeros=tuple(zeros),
+        counters=tuple(n for n in asked if n not in found.tensors and n.endswith(BATCH_COUNTER)),
+        fresh=tuple(fresh),
+        missing=tuple(n for n in asked if n not in found.tensors and not n.endswith(BATCH_COUNTER)),
+        other_shape={n: (found.tensors[n].shape, shapes[n]) for n in there if found.tensors[n].shape != shapes[n]},
+        unexpected=tuple(name for name in found.tensors if name not in shapes),
+        meta=read_meta(found.path),
+    )
+
+
+def agreeing(found: Recognised, shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """How many tensors of a module a reading of a file fits."""
+    return sum(name in found.tensors and found.tensors[name].shape == shape for name, shape in shapes.items())
+
+
+def fresh_names(module: "nn.Module", names: Collection[str], new_head: bool, trunk: bool) -> list[str]:
+    """The names that keep their starting values, as asked."""
+    network, kind = network_of(names), type(module).__name__
+    if new_head and (network is None or not network.head):
+        raise UsageError(f"{kind} has no head that could be new: leave new_head (--new-head) out")
+    if trunk and not any(begins(name, TRUNK) for name in names):
+        raise UsageError(f"{kind} has no trunk by the published names: leave trunk (--trunk) out")
+    heads = network.head if network and new_head else ()
+    return [name for name in names if begins(name, heads) or (trunk and not begins(name, TRUNK))]
+
+
+def fill(module: "nn.Module", report: LoadReport, gains: Gains) -> None:
+    """Read the tensors of a comparison without faults, all before the first is changed."""
+    import torch
+
+    tensors = read_tensors(report.found, report.loaded, gains)
+    state = module.state_dict()
+    with torch.no_grad():
+        for name in (*report.zeros, *report.counters):
+            state[name].zero_()
+        for name, tensor in tensors.items():
+            state[name].copy_(tensor)
+
+
+def read_tensors(found: Recognised, names: Iterable[str], gains: Gains) -> dict[str, "Tensor"]:
+    """Tensors of a file by our names; gains as `load_weights` says."""
+    absolute, tensors = are_absolute(found, gains), {}
+    for name in names:
+        tensor = found.tensors[name].load()
+        is_gain = name.endswith(".weight") and f"{name.removesuffix('weight')}running_mean" in found.tensors
+        tensors[name] = tensor.abs() + INPLACE_EPSILON if absolute and is_gain else tensor
+    return tensors
+
+
+def are_absolute(found: Recognised, gains: Gains) -> bool:
+    """Whether a file's gains are taken as |g| + 1e-5."""
+    return gains == "absolute" or (gains == "auto" and found.inplace_abn)
