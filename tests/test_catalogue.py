@@ -36,10 +36,17 @@ def test_another_width_costs_otherwise():
 
 
 def test_every_recipe_has_a_name_to_call_it_by():
-    assert len(hrnet.recipes()) == 7
-    for name in hrnet.recipes():
+    assert len(hrnet.recipes()) == len(set(hrnet.recipes()))
+    shorts = [name.split("/")[1] for name in hrnet.recipes()]
+    for name, short in zip(hrnet.recipes(), shorts, strict=True):
         assert hrnet.recipe(name).name == name
-        assert hrnet.recipe(name.split("/")[1]) is hrnet.recipe(name)
+        if shorts.count(short) == 1:
+            assert hrnet.recipe(short) is hrnet.recipe(name)
+
+
+def test_a_name_that_two_tasks_share_asks_for_the_task():
+    with pytest.raises(hrnet.UsageError, match="name one of classification/w48, segmentation/w48"):
+        hrnet.recipe("w48")
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hrnet.errors import HRNetError as HRNetError
     from hrnet.errors import UsageError as UsageError
     from hrnet.evaluator import evaluate as evaluate
+    from hrnet.features import features as features
     from hrnet.geometry import Frame as Frame
     from hrnet.predictor import Predictor as Predictor
     from hrnet.results.pose import Pose as Pose
@@ -29,6 +30,7 @@ HOMES = {
     "Predictor": "predictor",
     "UsageError": "errors",
     "evaluate": "evaluator",
+    "features": "features",
     "load_weights": "weights.files",
     "recipe": "catalogue",
     "recipes": "catalogue",

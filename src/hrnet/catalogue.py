@@ -10,11 +10,13 @@ from pydantic import ValidationError
 
 from hrnet.errors import HRNetError, UsageError, nearest
 from hrnet.settings import Published, Recipe, describe
+from hrnet.tasks.classification import recipes as classification
 from hrnet.tasks.pose_topdown import recipes as pose_topdown
+from hrnet.tasks.segmentation import recipes as segmentation
 from hrnet.weights.files import embedded_weights, read_meta
 from hrnet.weights.recognise import BATCH_COUNTER, Recognised
 
-RECIPES: dict[str, Recipe] = {**pose_topdown.RECIPES}
+RECIPES: dict[str, Recipe] = {**pose_topdown.RECIPES, **classification.RECIPES, **segmentation.RECIPES}
 KINDS = {name.split("/")[0]: type(each) for name, each in RECIPES.items()}  # task -> the class of its recipes
 DEFAULT = "pose_topdown/small_256x192"
 
@@ -30,8 +32,10 @@ def recipe(name: str) -> Recipe:
     if name.endswith((".yaml", ".yml")):
         return recipe_from_yaml(read_yaml(Path(name)), name)
     matches = [known for known in RECIPES if name in (known, known.split("/")[1])]
-    if len(matches) != 1:
-        known = RECIPES if "/" in name else [known.split("/")[1] for known in RECIPES]
+    if len(matches) > 1:
+        raise UsageError(f"several tasks have a recipe {name!r}: name one of {', '.join(matches)}")
+    if not matches:
+        known = RECIPES if "/" in name else dict.fromkeys(known.split("/")[1] for known in RECIPES)
         raise UsageError(f"there is no recipe {name!r}: {nearest(name, known)}")
     return RECIPES[matches[0]]
 

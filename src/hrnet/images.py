@@ -90,6 +90,25 @@ def read_image(path: str | Path, *, turn_by_exif: bool = True) -> np.ndarray:
         raise _damaged(path, error) from error
 
 
+def read_values(path: str | Path) -> np.ndarray:
+    """Read the numbers that a grey or palette picture stores, (H, W) uint8 or uint16, such as the labels of its pixels.
+
+    A palette is not applied: the numbers are the indices. Raises HRNetError for a picture in colours, and as
+    ``read_image`` does.
+    """
+    data, reader, _ = _load(path)
+    try:
+        image = reader(BytesIO(data))
+        image.load()
+    except Exception as error:  # see read_image
+        raise _damaged(path, error) from error
+    if image.mode not in ("L", "P", "1") and not image.mode.startswith("I;16"):
+        raise HRNetError(
+            f"{path} holds colours ({image.mode}), expected one number per pixel: save it as a grey or palette PNG"
+        )
+    return np.array(image.convert("L") if image.mode == "1" else image)
+
+
 def picture_size(path: str | Path) -> tuple[int, int]:
     """Width and height of a picture file as stored, from its header; nothing is decoded. Raises as `read_image`."""
     data, reader, _ = _load(path)

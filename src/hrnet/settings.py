@@ -103,12 +103,20 @@ def describe(error: ValidationError) -> str:
 class Optim(Settings):
     """How weights are moved. The defaults are the published pose recipe's: Adam 1e-3, a tenth from 170 and 200 on."""
 
-    name: Literal["adam", "adamw"] = Field(
-        default="adam", description="optimiser; adamw uses weight_decay, adam ignores it"
-    )
+    name: Literal["adam", "adamw", "sgd"] = Field(default="adam", description="optimiser")
     lr: float = Field(default=1e-3, gt=0, description="learning rate at its highest")
-    weight_decay: float = Field(default=1e-4, ge=0, description="decoupled weight decay of adamw")
-    schedule: Literal["steps", "cosine", "constant"] = Field(default="steps", description="how the learning rate falls")
+    weight_decay: float = Field(
+        default=1e-4, ge=0, description="of all weights; decoupled for adamw, and ignored by adam"
+    )
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="of sgd")
+    nesterov: bool = Field(default=False, description="sgd looks ahead")
+    head_names: tuple[str, ...] = Field(
+        default=(), description="weights with one of these in their name learn at `head_lr` times the rate"
+    )
+    head_lr: float = Field(default=1.0, gt=0, description="rate of the head's weights, as a multiple of lr")
+    schedule: Literal["steps", "cosine", "constant", "poly"] = Field(
+        default="steps", description="how the learning rate falls; poly is (1 - done) ** 0.9"
+    )
     milestones: tuple[int, ...] = Field(
         default=(170, 200), description="epochs at which `steps` divides the rate by ten"
     )

@@ -36,18 +36,19 @@ class Bottleneck(nn.Module):
 
     expansion = 4
 
-    def __init__(self, inputs: int, planes: int) -> None:
+    def __init__(self, inputs: int, planes: int, stride: int = 1) -> None:
         super().__init__()
         outputs = planes * self.expansion
         self.conv1 = nn.Conv2d(inputs, planes, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(planes)
-        self.conv2 = nn.Conv2d(planes, planes, 3, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(planes, planes, 3, stride, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(planes)
         self.conv3 = nn.Conv2d(planes, outputs, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(outputs)
-        self.downsample = nn.Identity() if inputs == outputs else conv_bn(inputs, outputs, kernel=1)
+        same = inputs == outputs and stride == 1
+        self.downsample = nn.Identity() if same else conv_bn(inputs, outputs, kernel=1, stride=stride)
 
-    def forward(self, x: Tensor) -> Tensor:  # (B, inputs, h, w) -> (B, 4 * planes, h, w)
+    def forward(self, x: Tensor) -> Tensor:  # (B, inputs, h, w) -> (B, 4 * planes, h / stride, w / stride)
         y = F.relu(self.bn1(self.conv1(x)), inplace=True)
         y = F.relu(self.bn2(self.conv2(y)), inplace=True)
         return F.relu(self.bn3(self.conv3(y)).add_(self.downsample(x)), inplace=True)
@@ -204,15 +205,18 @@ def exchange_rows(spec: BackboneSpec, stage: int, last: bool, streams: int) -> i
     return streams if exchanging else 0
 
 
-def initialise(module: nn.Module, spec: BackboneSpec) -> None:
-    """Set the starting weights as the published code does, and the batch-norm momentum."""
+def initialise(module: nn.Module, spec: BackboneSpec, zero_bias: bool = True) -> None:
+    """Set the starting weights as the published code does, and the batch-norm momentum.
+
+    Biases of convolutions start at zero for pose; classification and segmentation leave them to torch.
+    """
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):
             if spec.init == "kaiming":
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
             else:
                 nn.init.normal_(layer.weight, std=0.001)
-            if layer.bias is not None:
+            if zero_bias and layer.bias is not None:
                 nn.init.zeros_(layer.bias)
         elif isinstance(layer, nn.BatchNorm2d):
             layer.momentum = spec.momentum

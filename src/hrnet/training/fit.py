@@ -88,9 +88,7 @@ class Fitting(L.LightningModule):
 
     def configure_optimizers(self) -> Any:
         optim = self.optim
-        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[optim.name]
-        decay = {"weight_decay": optim.weight_decay} if optim.name == "adamw" else {}
-        optimizer = kind(self.network.parameters(), lr=optim.lr, **decay)
+        optimizer = optimizer_of(self.network, optim)
         steps = int(self.trainer.estimated_stepping_batches)
         per_epoch = max(1, steps // (self.trainer.max_epochs or 1))
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(optim, step, steps, per_epoch))
@@ -109,6 +107,22 @@ def mean_and_deviation(device: torch.device) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(MEAN).to(device), torch.from_numpy(STD).to(device)
 
 
+def optimizer_of(network: nn.Module, optim: Optim) -> torch.optim.Optimizer:
+    """The optimiser of a network's weights, those of the head in a group with a rate of their own."""
+    head = [p for name, p in network.named_parameters() if any(part in name for part in optim.head_names)]
+    others = {id(p) for p in head}
+    groups: list[dict[str, Any]] = [{"params": [p for p in network.parameters() if id(p) not in others]}]
+    if head:
+        groups.append({"params": head, "lr": optim.lr * optim.head_lr})
+    if optim.name == "sgd":
+        return torch.optim.SGD(
+            groups, optim.lr, optim.momentum, weight_decay=optim.weight_decay, nesterov=optim.nesterov
+        )
+    if optim.name == "adamw":
+        return torch.optim.AdamW(groups, optim.lr, weight_decay=optim.weight_decay)
+    return torch.optim.Adam(groups, optim.lr)
+
+
 def rate(optim: Optim, step: int, steps: int, per_epoch: int) -> float:
     """The learning rate at a step, as a share of its highest."""
     rising = optim.warmup * steps
@@ -116,6 +130,9 @@ def rate(optim: Optim, step: int, steps: int, per_epoch: int) -> float:
         return (step + 1) / (rising + 1)
     if optim.schedule == "cosine":
         return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - rising) / max(1.0, steps - rising))))
+    if optim.schedule == "poly":
+        # The published loop sets the rate after a step, from that step's number: the first two have the same.
+        return (1 - max(step - 1, 0) / steps) ** 0.9
     if optim.schedule == "steps":
         return 0.1 ** sum(step // per_epoch >= milestone for milestone in optim.milestones)
     return 1.0

@@ -1,0 +1,67 @@
+"""Scores to evidence that may be added up, and to labels; labels to what a network is taught is `samples.py`'s crop.
+
+Scores are (B, K, h, w), sizes (height, width).
+"""
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+BAND = 128  # rows of the picture whose scores are held at once
+
+
+def evidence(scores: Tensor) -> Tensor:
+    """What is summed over scales and windows: exp of the scores, not their softmax, so that sure answers weigh more.
+
+    As published, and needed for the published multi-scale figures.
+    """
+    return scores.exp()
+
+
+def mirrored_back(scores: Tensor, flip_order: np.ndarray) -> Tensor:
+    """Scores of the mirrored picture as scores of the picture itself, left and right classes swapped."""
+    return scores[:, torch.from_numpy(flip_order)].flip(3)
+
+
+def labels_of(scores: np.ndarray, size: tuple[int, int], aligned: bool) -> np.ndarray:
+    """The class with the highest score at every pixel of a picture of `size`: (B, H, W) uint8.
+
+    Scores are enlarged bilinearly, class after class and a band of rows at a time, so that memory does not grow with
+    the picture. The first of equal scores wins, as published.
+    """
+    height, width = size
+    labels = np.zeros((len(scores), height, width), np.uint8)
+    first, second, share = neighbours(scores.shape[2], height, aligned)
+    for start in range(0, height, BAND):
+        rows = slice(start, min(start + BAND, height))
+        above, below, t = first[rows], second[rows], share[rows, None]
+        for one, target in zip(scores, labels, strict=True):
+            highest: np.ndarray | None = None
+            for k, plane in enumerate(one):
+                upper = plane[above]
+                row = widened(upper + (plane[below] - upper) * t, width, aligned)
+                if highest is None:
+                    highest = row
+                    continue
+                np.putmask(target[rows], row > highest, k)
+                np.maximum(highest, row, out=highest)
+    return labels
+
+
+def widened(rows: np.ndarray, width: int, aligned: bool) -> np.ndarray:
+    """Rows (h, w) float32 as (h, width), bilinear along each row."""
+    if not aligned:
+        return cv2.resize(rows, (width, len(rows)), interpolation=cv2.INTER_LINEAR)
+    first, second, share = neighbours(rows.shape[1], width, aligned)
+    left = rows[:, first]
+    return left + (rows[:, second] - left) * share
+
+
+def neighbours(count: int, length: int, aligned: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For each of `length` places the two of `count` cells that it lies between, and its share of the second."""
+    places = np.arange(length)
+    at = places * (count - 1) / max(length - 1, 1) if aligned else (places + 0.5) * count / length - 0.5
+    at = at.clip(0, count - 1)
+    first = np.floor(at).astype(int)
+    return first, np.minimum(first + 1, count - 1), (at - first).astype(np.float32)

@@ -1,0 +1,188 @@
+"""Pictures to label maps: sizes, windows, scales, mirroring, batches through an engine. Prediction, validation and
+evaluation all walk this one path.
+
+Sizes are (height, width) here, widths first in recipes. Pictures (B, H, W, 3) are RGB from 0 to 255, uint8, or float32
+once they are resampled; scores and evidence are tensors (B, K, H, W).
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from functools import reduce
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from hrnet.engines.engine import Engine
+from hrnet.images import MEAN
+from hrnet.results.label_map import LabelMap
+from hrnet.tasks.segmentation.codec import evidence, labels_of, mirrored_back
+from hrnet.tasks.segmentation.network import enlarged
+from hrnet.tasks.segmentation.samples import short_side_size
+from hrnet.tasks.segmentation.settings import SegmentationRecipe
+
+Size = tuple[int, int]
+MARGIN = 256  # pixels around a tile that are looked at but not answered for
+
+
+class SegmentationInference:
+    """A recipe and an engine, ready to predict."""
+
+    def __init__(self, recipe: SegmentationRecipe, engine: Engine) -> None:
+        self.recipe, self.engine, self.testing = recipe, engine, recipe.testing
+        self.classes, self.aligned = recipe.model.class_list, recipe.model.aligned
+        width, height = recipe.testing.window
+        self.window = (height, width)
+
+    def predict(self, items: Iterable[tuple[np.ndarray, Any, Any]]) -> Iterator[list[LabelMap]]:
+        """The label map of each picture (a list of one), in order.
+
+        `items` yields `(image (H, W, 3) RGB uint8, None, None)`; boxes have no meaning here. Neighbouring pictures of
+        one size share batches.
+        """
+        waiting: list[np.ndarray] = []
+        for image, *_ in items:
+            if waiting and (len(waiting) == self.testing.batch_size or waiting[0].shape != image.shape):
+                yield from self.finish(waiting)
+                waiting = []
+            waiting.append(image)
+        if waiting:
+            yield from self.finish(waiting)
+
+    def finish(self, images: list[np.ndarray]) -> Iterator[list[LabelMap]]:
+        """The label maps of pictures of one size."""
+        height, width = images[0].shape[:2]
+        tiles = self.testing.resize == "none" and not self.testing.base and height * width > self.testing.tile**2
+        labels = [self.tile_by_tile(image) for image in images] if tiles else self.labels(images)
+        yield from ([LabelMap(each, self.classes)] for each in labels)
+
+    def tile_by_tile(self, image: np.ndarray) -> np.ndarray:
+        """Labels (H, W) of a large picture, a tile and its surroundings at a time: memory does not grow with it."""
+        height, width = image.shape[:2]
+        labels, step = np.empty((height, width), np.uint8), self.testing.tile
+        for y, x in ((y, x) for y in range(0, height, step) for x in range(0, width, step)):
+            top, left = max(y - MARGIN, 0), max(x - MARGIN, 0)
+            seen = self.labels([image[top : y + step + MARGIN, left : x + step + MARGIN]])[0]
+            target = labels[y : y + step, x : x + step]
+            target[:] = seen[y - top :, x - left :][: target.shape[0], : target.shape[1]]
+        return labels
+
+    def labels(self, images: list[np.ndarray]) -> np.ndarray:
+        """Labels (B, H, W) of pictures of one size, held at once."""
+        size, testing = (images[0].shape[0], images[0].shape[1]), self.testing
+        if testing.resize == "short_side":
+            return self.labels_of_padded(images, size)
+        batch = np.stack(images)
+        if testing.resize == "stretch":
+            batch = rescaled(batch, self.window)
+        elif size[0] * size[1] > testing.tile**2:
+            # Evidence is added up at the picture's size; one that is larger than the largest scale gains nothing by it.
+            batch = rescaled(batch, self.scaled_size(size, max(testing.scales)), cv2.INTER_AREA)
+        return labels_of(self.scores(batch).numpy(), size, self.aligned)
+
+    def labels_of_padded(self, images: list[np.ndarray], size: Size) -> np.ndarray:
+        """Labels (B, H, W) by way of a fixed shorter side, padded with the mean colour to multiples of 8 pixels."""
+        width, height = short_side_size(size, self.testing.side)
+        below, right = -height % 8, -width % 8
+        colour = tuple(float(value) for value in 255 * MEAN)
+        batch = rescaled(np.stack(images), (height, width))
+        batch = np.stack(
+            [cv2.copyMakeBorder(each, 0, below, 0, right, cv2.BORDER_CONSTANT, value=colour) for each in batch]
+        )
+        scores = enlarged(self.scores(batch), (height + below, width + right), self.aligned)
+        return labels_of(scores[:, :, :height, :width].numpy(), size, self.aligned)
+
+    def scores(self, batch: np.ndarray) -> Tensor:
+        """What labels are the arg-max of, (B, K, ...), for pictures (B, H, W, 3): evidence added up over all scales.
+
+        One look without mirroring stays at the network's resolution, for enlarging and arg-max are one step then.
+        """
+        testing, size = self.testing, (batch.shape[1], batch.shape[2])
+        # Published code resamples normalised values, which gives the same as normalising resampled ones.
+        scaled = [rescaled(batch, self.scaled_size(size, scale), exact=True) for scale in testing.scales]
+        if len(scaled) == 1 and not testing.flip and testing.windows == "whole":
+            return self.run(scaled[0])
+        looks = (self.look(x, scale) for x, scale in zip(scaled, testing.scales, strict=True))
+        return reduce(torch.add, (enlarged(look, size, self.aligned) for look in looks))
+
+    def scaled_size(self, size: Size, scale: float) -> Size:
+        """The size at a scale: the longer side becomes `base` times the scale."""
+        longer = int((self.testing.base or max(size)) * scale + 0.5)
+        height, width = size
+        if height > width:
+            return longer, int(width * longer / height + 0.5)
+        return int(height * longer / width + 0.5), longer
+
+    def look(self, batch: np.ndarray, scale: float) -> Tensor:
+        """Evidence (B, K, H, W) for pictures (B, H, W, 3) by the recipe's rule for windows."""
+        size, rule = (batch.shape[1], batch.shape[2]), self.testing.windows
+        if rule == "whole" or (rule == "tiled" and scale <= 1):
+            return self.evidence(batch)
+        if rule == "tiled":
+            return self.over(batch, tiled_windows(size, self.window), pad=False)
+        batch = padded(batch, self.window)
+        if max(size) <= min(self.window):
+            return self.evidence(batch)[:, :, : size[0], : size[1]]
+        windows = sliding_windows((batch.shape[1], batch.shape[2]), self.window)
+        return self.over(batch, windows, pad=True)[:, :, : size[0], : size[1]]
+
+    def over(self, batch: np.ndarray, windows: Iterable[Size], pad: bool) -> Tensor:
+        """Evidence (B, K, H, W), averaged over windows given by their upper left corners (y, x)."""
+        h, w = self.window
+        total = torch.zeros(len(batch), len(self.classes), *batch.shape[1:3])
+        count = torch.zeros(1, 1, *batch.shape[1:3])
+        for y, x in windows:
+            part = batch[:, y : y + h, x : x + w]
+            found = self.evidence(padded(part, self.window) if pad else part)[:, :, : part.shape[1], : part.shape[2]]
+            total[:, :, y : y + h, x : x + w] += found
+            count[:, :, y : y + h, x : x + w] += 1
+        return total / count
+
+    def evidence(self, batch: np.ndarray) -> Tensor:
+        """Evidence (B, K, H, W) for pictures (B, H, W, 3), scores averaged with the mirrored picture's where asked."""
+        size = (batch.shape[1], batch.shape[2])
+        scores = enlarged(self.run(batch), size, self.aligned)
+        if self.testing.flip:
+            mirrored = enlarged(self.run(batch[:, :, ::-1]), size, self.aligned)
+            scores = 0.5 * (scores + mirrored_back(mirrored, self.classes.flip_order))
+        return evidence(scores)
+
+    def run(self, batch: np.ndarray) -> Tensor:
+        """The engine's final scores, (B, K, H/4, W/4)."""
+        return torch.from_numpy(self.engine.run(np.ascontiguousarray(batch))[-1])
+
+
+def rescaled(batch: np.ndarray, size: Size, interpolation: int = cv2.INTER_LINEAR, exact: bool = False) -> np.ndarray:
+    """Pictures (B, H, W, 3) at another size; `exact` keeps fractions, as float32."""
+    if batch.shape[1:3] == size:
+        return batch
+    pictures = batch.astype(np.float32) if exact else batch
+    return np.stack([cv2.resize(each, (size[1], size[0]), interpolation=interpolation) for each in pictures])
+
+
+def padded(batch: np.ndarray, size: Size) -> np.ndarray:
+    """Pictures (B, H, W, 3) with sides of at least `size`: black comes below and to the right."""
+    below, right = max(size[0] - batch.shape[1], 0), max(size[1] - batch.shape[2], 0)
+    return np.pad(batch, ((0, 0), (0, below), (0, right), (0, 0))) if below or right else batch
+
+
+def tiled_windows(size: Size, window: Size) -> Iterator[Size]:
+    """Corners (y, x) of windows side by side; the last of a row or column is moved inwards (Cityscapes' rule)."""
+    rows, columns = (math.ceil(side / step) for side, step in zip(size, window, strict=True))
+    for r in range(rows):
+        for c in range(columns):
+            yield (
+                max(min((r + 1) * window[0], size[0]) - window[0], 0),
+                max(min((c + 1) * window[1], size[1]) - window[1], 0),
+            )
+
+
+def sliding_windows(size: Size, window: Size) -> Iterator[Size]:
+    """Corners (y, x) of windows that move by two thirds of their sides; those at the border may reach over it."""
+    steps = [int(side * 2 / 3) for side in window]
+    rows, columns = (
+        math.ceil((side - length) / step) + 1 for side, length, step in zip(size, window, steps, strict=True)
+    )
+    return ((r * steps[0], c * steps[1]) for r in range(rows) for c in range(columns))
