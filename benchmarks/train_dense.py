@@ -6,7 +6,8 @@ DATA holds camvid/ and imagenet_tiny/ants_bees/; RUNS gets a folder for each run
 figures.json with all scores. On CamVid: HRNetV1, V1h and V2 with two seeds, and ResNet-18 as FCN-8s with two seeds, by
 the same recipe. On ants and bees: HRNet and ResNet-18, two seeds each. `v2_seed0` is what ships as camvid_small.
 Scores are those of the last epoch's averaged weights, so that nothing is chosen by the validation set; CamVid's test
-part is scored too. KEY=VALUE are recipe fields for every run; a name in --only selects the runs that begin with it.
+part is scored too. With --seconds, five epochs on CamVid tell how long one takes, and as many follow as time allows.
+KEY=VALUE are recipe fields for every run; a name in --only selects the runs that begin with it.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+STARTED = time.time()
 SEEDS = (0, 1)
 RUNS = {
     **{
@@ -37,20 +39,24 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("runs", type=Path)
     parser.add_argument("--epochs", type=int, help="on CamVid; default: the recipe's")
+    parser.add_argument("--seconds", type=float, help="time for the runs on CamVid, in place of --epochs")
     parser.add_argument("--class-epochs", type=int, help="on ants and bees; default: the recipe's")
     parser.add_argument("--only", nargs="*", default=[""], help="beginnings of names of runs")
     parser.add_argument("--jobs", type=int, default=len(RUNS), help="runs at a time")
     parser.add_argument("--one", help=argparse.SUPPRESS)
+    parser.add_argument("--runs", dest="folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("changes", nargs="*", metavar="KEY=VALUE")
     options = parser.parse_intermixed_args()
     changes = [text for text in (*options.only, *options.changes) if "=" in text]
     options.changes, options.only = changes, [name for name in options.only if "=" not in name]
+    options.runs = options.folder or options.runs
     if options.one:
         train_one(options.one, options)
         return
     chosen = [name for name in RUNS if any(name.startswith(start) for start in options.only)]
     began = time.time()
-    failed = start_all(chosen, options.runs, options.jobs)
+    extra = ["--epochs", str(affordable(chosen, options))] if options.seconds else []
+    failed = start_all(chosen, options.runs, options.jobs, extra)
     found = {
         name: json.loads(file.read_text()) for name in RUNS if (file := options.runs / name / "figures.json").exists()
     }
@@ -61,7 +67,21 @@ def main() -> None:
     sys.exit(bool(failed))
 
 
-def start_all(names: list[str], runs: Path, jobs: int) -> list[str]:
+def affordable(names: list[str], options: argparse.Namespace) -> int:
+    """How many epochs on CamVid fit into the time, by five epochs of all the runs at once."""
+    began, probe = time.time(), options.runs / "probe"
+    chosen = [name for name in names if RUNS[name][0].startswith("segmentation")]
+    start_all(chosen, probe, options.jobs, ["--epochs", "5"])
+    stamps = []
+    for name in chosen:
+        lines = [line.split() for line in (probe / name / "log.txt").read_text().splitlines() if " epoch " in line]
+        stamps.append((float(lines[-1][0]) - float(lines[0][0])) / (len(lines) - 1))
+    epochs = int((options.seconds - (time.time() - began)) / max(stamps))
+    say(f"{max(stamps):.2f} s per epoch: {epochs} epochs")
+    return max(epochs, 1)
+
+
+def start_all(names: list[str], runs: Path, jobs: int, extra: list[str]) -> list[str]:
     """Run each name in a process of its own, `jobs` at a time; the names that failed."""
     waiting, running, failed = list(names), {}, []
     environment = {"OMP_NUM_THREADS": "1", **os.environ}
@@ -70,7 +90,7 @@ def start_all(names: list[str], runs: Path, jobs: int) -> list[str]:
             name = waiting.pop(0)
             (runs / name).mkdir(parents=True, exist_ok=True)
             log = (runs / name / "log.txt").open("w")
-            command = [sys.executable, *sys.argv, "--one", name]
+            command = [sys.executable, *sys.argv, *extra, "--runs", str(runs), "--one", name]
             running[name] = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
         for name in [name for name, process in running.items() if process.poll() is not None]:
             code = running.pop(name).returncode
@@ -151,8 +171,8 @@ def train_resnet(recipe: Any, data: Path, out: Path) -> Any:
 
 
 def say(line: str) -> None:
-    """Print at once, so that a log can be watched."""
-    print(line, flush=True)
+    """Print at once with the seconds since the start, so that a log can be watched."""
+    print(f"{time.time() - STARTED:7.1f} s  {line}", flush=True)
 
 
 if __name__ == "__main__":

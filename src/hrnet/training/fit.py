@@ -249,7 +249,7 @@ def trainer_of(training: Training, run: Run) -> L.Trainer:
         max_epochs=training.epochs,
         precision="bf16-mixed" if training.precision == "bf16" else "32-true",
         accumulate_grad_batches=training.accumulate,
-        check_val_every_n_epoch=training.validate_every,
+        check_val_every_n_epoch=min(training.validate_every, training.epochs),
         logger=TensorBoardLogger(run.folder, name="", version="logs"),
         callbacks=callbacks,
         num_sanity_val_steps=0,

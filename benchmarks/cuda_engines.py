@@ -1,6 +1,6 @@
 """What CUDA makes of the pose networks: every way in which the torch engine can run them, beside eager fp32.
 
-python benchmarks/cuda.py [--quick]
+python benchmarks/cuda_engines.py [--quick]
 
 From crops in the host's memory to answers in the host's memory, transfers included; medians of interleaved rounds. Each
 way's answers are compared with eager fp32 (TF32 switched off), and the embedded weights' keypoints too. Ends with
