@@ -11,12 +11,18 @@ from pydantic import ValidationError
 from hrnet.errors import HRNetError, UsageError, nearest
 from hrnet.settings import Published, Recipe, describe
 from hrnet.tasks.classification import recipes as classification
+from hrnet.tasks.pose_bottomup import recipes as pose_bottomup
 from hrnet.tasks.pose_topdown import recipes as pose_topdown
 from hrnet.tasks.segmentation import recipes as segmentation
 from hrnet.weights.files import embedded_weights, read_meta
 from hrnet.weights.recognise import BATCH_COUNTER, Recognised
 
-RECIPES: dict[str, Recipe] = {**pose_topdown.RECIPES, **classification.RECIPES, **segmentation.RECIPES}
+RECIPES: dict[str, Recipe] = {
+    **pose_topdown.RECIPES,
+    **pose_bottomup.RECIPES,
+    **classification.RECIPES,
+    **segmentation.RECIPES,
+}
 KINDS = {name.split("/")[0]: type(each) for name, each in RECIPES.items()}  # task -> the class of its recipes
 DEFAULT = "pose_topdown/small_256x192"
 

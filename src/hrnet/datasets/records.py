@@ -61,6 +61,7 @@ class PoseData:
 
     `metric` is what the set is scored by: "PCK", "PCKh", or "AP", which becomes PCK where the skeleton has no sigmas.
     `truth` is the content of a COCO-style file, which the COCO protocol scores against as it stands.
+    `complete` says that everybody in a picture is annotated, or marked as not.
     """
 
     name: str
@@ -68,6 +69,7 @@ class PoseData:
     records: tuple[Record, ...]
     metric: str
     truth: dict[str, Any] | None = None
+    complete: bool = True
 
     @property
     def headline(self) -> str:

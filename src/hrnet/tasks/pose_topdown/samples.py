@@ -4,7 +4,6 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 
 from hrnet.datasets.records import Person, PoseData, Record
@@ -12,6 +11,7 @@ from hrnet.datasets.skeleton import Skeleton
 from hrnet.geometry import Frame, center_and_extent, extent_of
 from hrnet.tasks.pose_topdown.codec import Codec
 from hrnet.tasks.pose_topdown.settings import Augmentation, PoseRecipe
+from hrnet.training.pictures import Pictures, blurred, recoloured
 
 FAR_OUTSIDE = -1e6
 
@@ -77,24 +77,6 @@ def renamed(record: Record, person: Person, source: Skeleton, target: Skeleton) 
     return Pick(record, person, np.where(labelled[:, None], person.keypoints[positions], 0.0), labelled)
 
 
-class Pictures:
-    """Decoded pictures, kept while they fit into `limit` bytes: small sets are decoded once, large ones each time."""
-
-    def __init__(self, limit: int = 3 << 30) -> None:
-        self.kept: dict[int, np.ndarray] = {}
-        self.room = limit
-
-    def read(self, record: Record) -> np.ndarray:
-        """Pixels of a record, (H, W, 3)."""
-        image = self.kept.get(id(record))
-        if image is None:
-            image = record.read()
-            if image.nbytes <= self.room:
-                self.room -= image.nbytes
-                self.kept[id(record)] = image
-        return image
-
-
 def augmented(
     image: np.ndarray, pick: Pick, recipe: PoseRecipe, draws: Draws
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -112,9 +94,9 @@ def augmented(
         order = recipe.model.keypoints.flip_order
         points, labelled = points[order], labelled[order]
     if options.blur and draws.uniform() < options.blur:
-        crop = blurred(crop, draws)
+        crop = blurred(crop, draws.uniform)
     if options.colour:
-        crop = recoloured(crop, options.colour, draws)
+        crop = recoloured(crop, options.colour, draws.uniform)
     return crop, points, labelled
 
 
@@ -175,25 +157,3 @@ def cut_off(image: np.ndarray, pick: Pick, draws: Draws) -> tuple[np.ndarray, Pi
     box[axis + 2 if ends else axis] = edge
     points[points[:, axis] >= edge if ends else points[:, axis] < edge] = FAR_OUTSIDE
     return image, replace(pick, person=replace(pick.person, box=box), keypoints=points)
-
-
-def blurred(crop: np.ndarray, draws: Draws) -> np.ndarray:
-    """Lose resolution: shrink to between a quarter and the whole, and enlarge again."""
-    height, width = crop.shape[:2]
-    share = 0.25 + 0.75 * draws.uniform()
-    small = cv2.resize(
-        crop, (max(1, round(width * share)), max(1, round(height * share))), interpolation=cv2.INTER_AREA
-    )
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
-
-
-def recoloured(crop: np.ndarray, strength: float, draws: Draws) -> np.ndarray:
-    """Vary brightness, contrast and each channel's gain by up to `strength`; one time in ten drop the colour."""
-    if draws.uniform() < 0.1:
-        crop = cv2.cvtColor(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    gains = 1 + strength * (2 * np.array([draws.uniform() for _ in range(3)]) - 1)
-    brightness = 1 + strength * (2 * draws.uniform() - 1)
-    contrast = 1 + strength * (2 * draws.uniform() - 1)
-    levels = np.arange(256)
-    tables = [np.clip(((levels - 128) * contrast + 128) * brightness * gain, 0, 255) for gain in gains]
-    return cv2.LUT(crop, np.stack(tables, axis=-1).round().astype(np.uint8)[None].reshape(1, 256, 3))

@@ -1,0 +1,175 @@
+"""Heatmaps and tags to people (associative embedding, Newell et al., NIPS 2017; published `HeatmapParser`).
+
+Arrays: heatmaps (J, h, w), tags (J, h, w, D) with D tag maps per joint (plain and mirrored picture: 2), P people. A
+person is a row per joint of x, y in cells, value, and the D tags: (J, 3 + D), zeros where a joint is missing.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from hrnet.tasks.pose_bottomup.assignment import assign
+from hrnet.tasks.pose_bottomup.settings import Testing
+
+NOBODY = 1e10  # cost of a column that stands for no group
+# Face, shoulders, hips, elbows, wrists, knees, ankles of COCO's 17 joints; as published, other sets follow it too.
+ORDER = (0, 1, 2, 3, 4, 5, 6, 11, 12, 7, 8, 9, 10, 13, 14, 15, 16)
+
+
+def group(heatmaps: np.ndarray, tags: np.ndarray, testing: Testing) -> tuple[np.ndarray, np.ndarray]:
+    """People (P, J, 3 + D) of a picture, x and y counted from the corner of the first cell, and their scores (P,).
+
+    A shared tag map (1, h, w, D) stands for all joints. As published, the score is the mean value of all joints, those
+    missing counted as 0, before missing ones are looked for.
+    """
+    tags = np.broadcast_to(tags, (*heatmaps.shape, tags.shape[3]))
+    peaks = []
+    for heatmap, tag in zip(heatmaps, tags, strict=True):
+        cells, values = find_peaks(heatmap, testing.nms_kernel, testing.max_people, testing.detection_threshold)
+        peaks.append(Peaks(cells, values, tag[cells[:, 1], cells[:, 0]]))
+    people = match(peaks, testing)
+    scores = people[:, :, 2].mean(axis=1)
+    kept = (scores >= testing.score_threshold) & ((people[:, :, 2] > 0).sum(axis=1) >= testing.fewest_joints)
+    people, scores = people[kept], scores[kept]
+    if testing.adjust:
+        adjust(people, heatmaps)
+    if testing.refine:
+        refine(people, heatmaps, tags)
+    return people, scores
+
+
+@dataclass(frozen=True)
+class Peaks:
+    """The peaks of one joint, highest first: cells (N, 2) of x, y, values (N,) and tags (N, D)."""
+
+    cells: np.ndarray
+    values: np.ndarray
+    tags: np.ndarray
+
+
+def joint_order(joints: int) -> tuple[int, ...]:
+    """In which order joints are grouped: as published for up to 17; an 18th, the centre, comes first."""
+    first = tuple(range(17, joints))
+    return (*first, *(joint for joint in ORDER if joint < joints))
+
+
+def find_peaks(heatmap: np.ndarray, kernel: int, most: int, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+    """Cells (N, 2) and values (N,) of at most `most` peaks of a heatmap (h, w) above `threshold`, highest first.
+
+    A peak is a cell that equals the highest of the `kernel` x `kernel` square around it, so plateaus keep all cells.
+    """
+    highest = cv2.dilate(heatmap, np.ones((kernel, kernel), np.uint8))
+    # As published, float32 values are compared with the threshold in double precision: float32(0.1) > 0.1.
+    y, x = np.nonzero((heatmap == highest) & (heatmap >= np.float32(threshold)))
+    values = heatmap[y, x]
+    chosen = np.argsort(-values, kind="stable")[:most]
+    chosen = chosen[values[chosen].astype(np.float64) > threshold]
+    return np.stack([x, y], axis=1)[chosen], values[chosen]
+
+
+class Groups:
+    """People in the making, in order of creation; a group is found by the first component of the tag that opened it."""
+
+    def __init__(self, joints: int, dimensions: int) -> None:
+        self.shape = (joints, 3 + dimensions)
+        self.people: dict[np.float32, np.ndarray] = {}
+        self.tags: dict[np.float32, list[np.ndarray]] = {}
+
+    def __len__(self) -> int:
+        return len(self.people)
+
+    def open(self, joint: int, row: np.ndarray) -> None:
+        """Begin a group with a peak (3 + D,). As published, an existing one with the very same key is taken over."""
+        key = row[3]
+        self.people.setdefault(key, np.zeros(self.shape, np.float32))[joint] = row
+        self.tags[key] = [row[3:]]
+
+    def join(self, key: np.float32, joint: int, row: np.ndarray) -> None:
+        """Add a peak to a group."""
+        self.people[key][joint] = row
+        self.tags[key].append(row[3:])
+
+
+def match(peaks: list[Peaks], testing: Testing) -> np.ndarray:
+    """People (P, J, 3 + D) float32 from the peaks of each joint, in order of creation (published `match_by_tag`)."""
+    joints, dimensions = len(peaks), peaks[0].tags.shape[1]
+    groups = Groups(joints, dimensions)
+    for turn, joint in enumerate(joint_order(joints)):
+        here = peaks[joint]
+        rows = np.column_stack([here.cells, here.values, here.tags]).astype(np.float32)
+        if not len(rows):
+            continue
+        if turn == 0 or not len(groups):
+            for row in rows:
+                groups.open(joint, row)
+            continue
+        keys = list(groups.people)[: testing.max_people]
+        if testing.ignore_too_many and len(keys) == testing.max_people:
+            continue
+        means = np.array([np.mean(groups.tags[key], axis=0) for key in keys])
+        offsets = here.tags[:, None] - means[None]
+        distances = np.linalg.norm(offsets.astype(np.float64), axis=2)
+        partner = dict(partners(distances, here.values, testing))
+        for peak, row in enumerate(rows):
+            group = partner.get(peak)
+            if group is not None and distances[peak, group] < testing.tag_threshold:
+                groups.join(keys[group], joint, row)
+            else:
+                groups.open(joint, row)
+    return np.array(list(groups.people.values()), np.float32).reshape(-1, joints, 3 + dimensions)
+
+
+def partners(distances: np.ndarray, values: np.ndarray, testing: Testing) -> list[tuple[int, int]]:
+    """Which peak goes with which group, from tag distances (peaks, groups).
+
+    "gated" counts a distance only where it lies below the threshold, so that peaks without a group of theirs do not
+    push others out of theirs; the other ways round distances, as published, which leaves the tie rule to decide.
+    """
+    peaks, groups = distances.shape
+    if testing.grouping == "gated":
+        near = distances < testing.tag_threshold
+        cost = np.where(near, 100 * distances - values[:, None], 1e4 - values[:, None])
+        return [(int(p), int(g)) for p, g in zip(*linear_sum_assignment(cost), strict=True)]
+    cost = np.round(distances) * 100 - values[:, None] if testing.use_value else distances
+    if peaks > groups:
+        cost = np.hstack([cost, np.full((peaks, peaks - groups), NOBODY)])
+    return [(peak, group) for peak, group in assign(cost) if group < groups]
+
+
+def adjust(people: np.ndarray, heatmaps: np.ndarray) -> None:
+    """Move each found joint a quarter cell towards its higher neighbour and then half a cell right and down, in place.
+
+    As published, equal neighbours mean a quarter up or left; the half makes up for targets' truncated coordinates.
+    """
+    p, joint = np.nonzero(people[:, :, 2] > 0)
+    cells = people[p, joint, :2].astype(int)
+    people[p, joint, :2] += shift(heatmaps, joint, cells[:, 0], cells[:, 1])
+
+
+def shift(heatmaps: np.ndarray, joint: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The quarter and the half of cells (N,), as (N, 2)."""
+    height, width = heatmaps.shape[1:]
+    right, left = heatmaps[joint, y, np.minimum(x + 1, width - 1)], heatmaps[joint, y, np.maximum(x - 1, 0)]
+    below, above = heatmaps[joint, np.minimum(y + 1, height - 1), x], heatmaps[joint, np.maximum(y - 1, 0), x]
+    return np.where(np.stack([right > left, below > above], axis=1), 0.25, -0.25) + 0.5
+
+
+def refine(people: np.ndarray, heatmaps: np.ndarray, tags: np.ndarray) -> None:
+    """Fill in missing joints where heatmap less rounded tag distance is highest, if the heatmap is positive there; in
+    place. A person's tag is the mean of the tag maps at its found joints (published `refine`)."""
+    for person in people:
+        found = person[:, 2] > 0
+        if not found.any():
+            continue
+        x, y = person[found, :2].astype(int).T
+        tag = tags[np.flatnonzero(found), y, x].mean(axis=0)
+        for joint in np.flatnonzero(~found):
+            distance = np.sqrt(((tags[joint] - tag) ** 2).sum(axis=2))
+            best = int(np.argmax(heatmaps[joint] - np.round(distance)))
+            row, column = divmod(best, heatmaps.shape[2])
+            value = heatmaps[joint, row, column]
+            if value > 0:
+                step = shift(heatmaps, np.array([joint]), np.array([column]), np.array([row]))[0]
+                person[joint, :3] = column + step[0], row + step[1], value

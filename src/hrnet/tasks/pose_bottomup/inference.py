@@ -1,0 +1,87 @@
+"""Pictures to the poses of everybody in them: sizes, flip test, several scales, aggregation, grouping. Prediction,
+validation and evaluation all walk this one path."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from hrnet.engines.engine import Engine
+from hrnet.geometry import Frame, extent_of
+from hrnet.results.pose import Pose
+from hrnet.tasks.pose_bottomup.aggregation import Aggregate, Layout
+from hrnet.tasks.pose_bottomup.grouping import group
+from hrnet.tasks.pose_bottomup.settings import BottomUpRecipe
+
+
+class BottomUpInference:
+    """A recipe and an engine, ready to predict."""
+
+    def __init__(self, recipe: BottomUpRecipe, engine: Engine) -> None:
+        self.recipe, self.engine = recipe, engine
+        self.skeleton, self.layout = recipe.model.keypoints, Layout.of(recipe)
+        self.input_size = recipe.testing.input_size or min(recipe.model.input_size)
+
+    def predict(self, items: Iterable[tuple[np.ndarray, Any, Any]]) -> Iterator[list[Pose]]:
+        """Poses of each picture, in order; `items` yields `(image (H, W, 3) RGB uint8, ...)`, the rest is not used."""
+        for image, *_ in items:
+            yield self.poses(image)
+
+    def poses(self, image: np.ndarray) -> list[Pose]:
+        """Everybody in a picture (H, W, 3), the surest first."""
+        heatmaps, tags, frame = self.maps(image)
+        people, scores = group(heatmaps, tags, self.recipe.testing)
+        cells = np.array(frame.size) / heatmaps.shape[2:0:-1]
+        found = [
+            self.pose(
+                frame.to_picture(person[: len(self.skeleton), :2] * cells), person[: len(self.skeleton), 2], score
+            )
+            for person, score in zip(people, scores, strict=True)
+        ]
+        return sorted(found, key=lambda pose: -pose.score)
+
+    def pose(self, points: np.ndarray, values: np.ndarray, score: float) -> Pose:
+        """A person in picture pixels; its box is the extent of the joints that were found."""
+        return Pose(
+            keypoints=points.astype(np.float32),
+            scores=values.astype(np.float32),
+            score=float(score),
+            box=extent_of(points[values > 0]).astype(np.float32),
+            skeleton=self.skeleton,
+        )
+
+    def maps(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, Frame]:
+        """Heatmaps (J, h, w) and tags (J or 1, h, w, D) of a picture, over all scales and passes, and the frame between
+        the picture and the network's input, which the maps span."""
+        testing = self.recipe.testing
+        height, width = image.shape[:2]
+        base = self.frame(width, height, 1.0)
+        aggregate = Aggregate(self.layout, base.size if testing.project else None)
+        for scale in sorted(testing.scales, reverse=True):
+            batch = self.frame(width, height, scale).warp(image)[None]
+            if testing.flip:
+                batch = np.concatenate([batch, batch[:, :, ::-1]])
+            outputs = self.engine.run(batch)
+            passes = [[output[n] for output in outputs] for n in range(len(batch))]
+            aggregate.add(passes, tags=scale == 1 or len(testing.scales) == 1)
+        return aggregate.heatmaps, aggregate.tags, base
+
+    def frame(self, width: int, height: int, scale: float) -> Frame:
+        """The whole picture as the network sees it at one of the recipe's scales."""
+        size = input_size(width, height, self.input_size, scale, min(self.recipe.testing.scales))
+        short = size[0] / width if width < height else size[1] / height
+        middle = np.array([width // 2 + width % 2, height // 2 + height % 2])  # as published, int(side / 2 + 0.5)
+        return Frame.around(middle, size[0] / short, size)
+
+
+def input_size(width: int, height: int, short: int, scale: float = 1.0, least: float = 1.0) -> tuple[int, int]:
+    """Width and height of the network's input for a picture (published `get_multi_scale_size`).
+
+    The shorter side is `short` x `least` rounded up to a multiple of 64, the longer one follows, rounded up likewise;
+    both then times `scale / least`, so that all scales see the same window.
+    """
+    side = 64 * int((least * short + 63) // 64)
+    lesser = int(side * scale / least)
+    if width < height:
+        return lesser, int(64 * ((side / width * height + 63) // 64) * scale / least)
+    return int(64 * ((side / height * width + 63) // 64) * scale / least), lesser

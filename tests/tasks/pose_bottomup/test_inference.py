@@ -1,0 +1,102 @@
+"""Sizes, windows, aggregation and the whole path are the published ones."""
+
+import json
+
+import numpy as np
+import pytest
+from formula import filled, formula_input
+from tasks.pose_bottomup.test_samples import picture
+
+from hrnet.datasets.skeleton import COCO
+from hrnet.engines.torch_engine import TorchEngine
+from hrnet.tasks.pose_bottomup.aggregation import Aggregate, Layout
+from hrnet.tasks.pose_bottomup.inference import BottomUpInference, input_size
+from hrnet.tasks.pose_bottomup.recipes import higher_w32_512
+
+
+def answers(case, scale, size):
+    """The maps of a golden case at a scale: of the picture, and of its mirror image where it was shown."""
+    height, width = size
+    return [
+        [
+            formula_input(f"{case['case']}.scale{scale}.{view}.{i}", (1, c, height * 2**i, width * 2**i))[0]
+            for i, c in enumerate(case["channels"])
+        ]
+        for view in ("plain", "mirror")[: 1 + case["flip"]]
+    ]
+
+
+def inference(engine=None, **testing):
+    return BottomUpInference(higher_w32_512.but(**{f"testing__{k}": v for k, v in testing.items()}), engine)
+
+
+def test_input_sizes_and_windows_are_the_published_ones(reference):
+    golden = reference("bottomup_resize")
+    rows = zip(
+        golden["size/args_h_w_input_scale_min"],
+        golden["size/resized_wh"],
+        golden["size/matrix"],
+        golden["size/matrix_inverse"],
+        strict=True,
+    )
+    for (height, width, short, scale, least), size, matrix, inverse in rows:
+        height, width, short = int(height), int(width), int(short)
+        assert input_size(width, height, short, scale, least) == tuple(size)
+        frame = inference(input_size=short, scales=(scale, least)).frame(width, height, scale)
+        corners = np.array([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1]])
+        np.testing.assert_allclose(corners @ frame.matrix.T, corners @ matrix.T, atol=0.01)
+        np.testing.assert_allclose(frame.inverse, inverse, rtol=1e-4, atol=0.01)
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_pictures_are_resized_as_published(number, reference):
+    golden = reference("bottomup_resize")
+    height, width, short, scale, least = golden[f"warp{number}/args"]
+    frame = inference(input_size=int(short), scales=(scale, least)).frame(int(width), int(height), scale)
+    warped = frame.warp(picture(int(height), int(width)))
+    assert (np.abs(warped.astype(int) - golden[f"warp{number}/image"]) > 1).mean() < 0.01
+
+
+def test_map_pixels_become_picture_pixels_as_published(reference):
+    golden = reference("bottomup_resize")
+    for number in range(15):
+        height, width, short, map_width, map_height = golden[f"final{number}/args_h_w_input_mapw_maph"]
+        frame = inference(input_size=int(short)).frame(int(width), int(height), 1.0)
+        cells = np.array(frame.size) / [map_width, map_height]
+        people = frame.to_picture(golden["final/input"][..., :2] * cells)
+        np.testing.assert_allclose(people, golden[f"final{number}/people"][..., :2], atol=1e-3)
+
+
+@pytest.mark.parametrize("number", range(15))
+def test_maps_are_aggregated_as_published(number, reference):
+    golden = reference("bottomup_aggregate")
+    case = json.loads(str(golden["settings"]))[number]
+    order = [1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 12, 13] if case["num_joints"] == 14 else COCO.flip_order
+    layout = Layout(
+        joints=case["num_joints"],
+        tags=case["num_joints"] if case["tag_per_joint"] else 1,
+        heatmap_maps=tuple(np.flatnonzero(np.array(case["with_heatmaps"]) & case["loss_heatmaps"])),
+        tag_maps=tuple(np.flatnonzero(np.array(case["with_ae"]) & case["loss_ae"])),
+        flip_order=np.concatenate([order, [17] * case["with_center"]]).astype(int),
+        drop_centre=case["with_center"] and case["ignore_center"],
+    )
+    scales = sorted(case["scales"], reverse=True)
+    aggregate = Aggregate(layout, tuple(case["base_size"]) if case["project2image"] else None)
+    for scale, size in zip(scales, case["map_hw_per_scale_descending"], strict=True):
+        aggregate.add(answers(case, scale, size), tags=scale == 1)
+    close = {"rtol": 1e-5, "atol": 1e-5}
+    np.testing.assert_allclose(aggregate.heatmaps, golden[f"{case['case']}/final_heatmaps"][0], **close)
+    np.testing.assert_allclose(aggregate.tags, golden[f"{case['case']}/tags"][0], **close)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name, scales", [("single", (1.0,)), ("multi", (0.5, 1.0))])
+def test_the_whole_path_is_the_published_one(name, scales, reference):
+    golden = reference("bottomup_pipeline")
+    engine = TorchEngine(filled(higher_w32_512.model.build()), "cpu")
+    path = inference(engine, input_size=128, scales=scales)
+    heatmaps, tags, frame = path.maps(picture(60, 90))
+    assert frame.size == tuple(golden[f"{name}/base_size_wh"])
+    close = {"rtol": 1e-3, "atol": 5e-3}
+    np.testing.assert_allclose(heatmaps[:, ::5, ::5], golden[f"{name}/heatmaps"][0], **close)
+    np.testing.assert_allclose(tags[:, ::5, ::5], golden[f"{name}/tags"][0], **close)
