@@ -22,7 +22,7 @@ from hrnet.engines.torch_engine import TorchEngine
 from hrnet.images import normalised
 from hrnet.tasks.pose_topdown.agreement import agreement
 from hrnet.tasks.pose_topdown.decoding import Decoding
-from hrnet.training.fit import normalised as normalised_batch
+from hrnet.training.loading import normalised as normalised_batch
 from hrnet.weights.files import load_weights
 
 WAYS = {

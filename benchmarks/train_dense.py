@@ -152,7 +152,8 @@ def train_resnet(recipe: Any, data: Path, out: Path) -> Any:
 
     from hrnet.trainer import scorer
     from hrnet.training.curves import plot_curves
-    from hrnet.training.fit import Run, fit
+    from hrnet.training.fit import fit
+    from hrnet.training.reporting import Run
 
     torch.manual_seed(recipe.training.seed)
     held_out = recipe.read(data, "val")

@@ -7,7 +7,7 @@ from PIL import Image
 
 import hrnet
 from hrnet.datasets.synthetic import figures
-from hrnet.training.fit import normalised
+from hrnet.training.loading import normalised
 from hrnet.weights.files import load_weights, save_weights
 
 

@@ -14,8 +14,9 @@ from safetensors.torch import load_file
 
 import hrnet
 from hrnet.evaluator import evaluate
+from hrnet.nets.backbone import HighResolutionModule
 
-PROGRAM = (sys.executable, "-c", "from hrnet.cli.main import run; run()")
+PROGRAM = (sys.executable, "-m", "hrnet")
 RECIPE = TINY.but(training__epochs=4, training__batch_size=2, training__ema_decay=0.9, training__workers=1)
 
 
@@ -111,6 +112,47 @@ def test_a_killed_training_goes_on_exactly(folder, start):
     for name in ("best", "last"):
         one, other = (load_file(folder / run / f"{name}.safetensors") for run in ("whole", "killed"))
         assert all(torch.equal(value, other[key]) for key, value in one.items())
+
+
+@pytest.mark.slow
+def test_two_processes_learn_as_one_with_the_same_global_batch(folder, start):
+    still = {"augmentation.flip": 0, "augmentation.rotation": 0, "augmentation.scale": 0, "augmentation.colour": 0}
+    still |= {"augmentation.cut_off": 0, "augmentation.half_body": 0, "augmentation.shift": 0, "augmentation.blur": 0}
+    same = {**still, "training.batch_norm": "frozen", "training.ema_decay": 0, "training.epochs": 3}
+    changes = [f"{name}={value}" for name, value in same.items()]
+    runs = {
+        "one": ("training.batch_size=8",),
+        "two": ("training.batch_size=4", "--devices", "2"),
+    }
+    for name, more in runs.items():
+        run = start("--recipe", "tiny.yaml", "--out", name, *changes, *more)
+        assert run.process.wait() == 0, run.log.read_text()
+    one, two = (np.genfromtxt(folder / name / "metrics.csv", delimiter=",", names=True) for name in runs)
+    np.testing.assert_allclose(two["trainloss"], one["trainloss"], rtol=1e-5)
+    assert one["trainloss"][-1] < one["trainloss"][0] and len(one) == 3
+
+
+def test_recomputing_saves_the_same_gradients_and_statistics():
+    images = torch.rand(2, 3, 64, 64)
+    kept, again = TINY.model.build(), TINY.model.build()
+    again.load_state_dict(kept.state_dict())
+    for module in again.modules():
+        if isinstance(module, HighResolutionModule):
+            module.recompute = True
+    for network in (kept, again):
+        network(images).square().mean().backward()
+    for (name, one), other in zip(kept.named_parameters(), again.parameters(), strict=True):
+        torch.testing.assert_close(other.grad, one.grad, msg=name)
+    for (name, one), other in zip(kept.named_buffers(), again.buffers(), strict=True):
+        torch.testing.assert_close(other, one, rtol=0, atol=0, msg=name)
+
+
+def test_statistics_over_devices_keep_every_name():
+    network = TINY.model.build()
+    synced = torch.nn.SyncBatchNorm.convert_sync_batchnorm(TINY.model.build())
+    assert list(synced.state_dict()) == list(network.state_dict())
+    norms = [module for module in synced.modules() if isinstance(module, torch.nn.SyncBatchNorm)]
+    assert len(norms) == sum(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules()) > 20
 
 
 @pytest.mark.slow

@@ -105,6 +105,9 @@ class Optim(Settings):
 
     name: Literal["adam", "adamw", "sgd"] = Field(default="adam", description="optimiser")
     lr: float = Field(default=1e-3, gt=0, description="learning rate at its highest")
+    lr_for_batch: int = Field(
+        default=0, ge=0, description="pictures per step that lr belongs to; other batches scale it (0: they do not)"
+    )
     weight_decay: float = Field(
         default=1e-4, ge=0, description="of all weights; decoupled for adamw, and ignored by adam"
     )
@@ -131,6 +134,18 @@ class Training(Settings):
     epochs: int = Field(default=210, gt=0)
     batch_size: int = Field(default=32, gt=0, description="pictures per step and device")
     accumulate: int = Field(default=1, gt=0, description="steps whose gradients are added up before weights move")
+    devices: int = Field(default=0, ge=0, description="devices of each machine; 0: as torchrun started us, or one")
+    nodes: int = Field(default=0, ge=0, description="machines; 0: as torchrun started us, or one")
+    batch_norm: Literal["own", "sync", "frozen"] = Field(
+        default="own",
+        description="statistics of each device's batch, of all devices' (CUDA), or those that the weights bring",
+    )
+    recompute: bool = Field(
+        default=False, description="compute the streams again in the backward pass: less memory, a third more time"
+    )
+    broken: float = Field(
+        default=0.01, ge=0, lt=1, description="share of samples that may be unreadable and are then passed over"
+    )
     precision: Literal["32", "bf16"] = Field(default="32", description="bf16 is mixed precision")
     ema_decay: float = Field(default=0.0, ge=0, lt=1, description="decay of the averaged weights; 0 keeps none")
     seed: int = Field(default=0, ge=0)

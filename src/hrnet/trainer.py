@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -38,52 +38,72 @@ def train(
     import torch
 
     from hrnet.training.curves import plot_curves
-    from hrnet.training.fit import Run, fit
-    from hrnet.weights.files import load_weights, read_meta, save_weights
+    from hrnet.training.fit import first_process, fit
+    from hrnet.training.reporting import Run
+    from hrnet.weights.files import load_weights
 
-    out = output_folder(out)
-    if resume is None and (out / "last.ckpt").exists():
-        raise HRNetError(
-            f"{out} holds a training already: go on with --resume {out}, or name another folder with --out"
-        )
-    opened = {each: recipe.read(each, "train", images) for each in data}
-    sets = [opened[each] for each in data]  # what is named twice counts twice and is held once
+    first = first_process()
+    say = say if first else lambda line: None
+    out = run_folder(out, resume)
+    sets, held_out = opened(recipe, data, validation, images)
     samples = recipe.samples(sets)
     if not len(samples):
         raise HRNetError(f"{', '.join(str(each) for each in data)}: nothing labelled to learn from")
-    held_out = [recipe.read(each, "val", images) for each in validation or [d for d in data if has_split(d)]]
     torch.manual_seed(recipe.training.seed)
     network = recipe.model.build()
     if start is not None:
         say(str(load_weights(network, start)))
-    write_text(out / "recipe.yaml", recipe.to_yaml())
     learnt_from = Counter(f"{d.name} ({len(d.records)} pictures)" for d in sets)
     sources = [name if times == 1 else f"{name} x {times}" for name, times in learnt_from.items()]
     say(f"{len(samples)} samples an epoch from {', '.join(sources)}")
-
-    began = time.time()
-
-    def save(averaged: "nn.Module", name: str) -> None:
-        card = {
-            "data": sources,
-            "samples": len(samples),
-            "seconds": round(time.time() - began),
-            "hardware": hardware(),
-            "from": read_meta(start).get("card", start.name) if start else None,
-        }
-        save_weights(out / f"{name}.safetensors", averaged, recipe.to_yaml(), card)
+    if first:
+        write_text(out / "recipe.yaml", recipe.to_yaml())
 
     metric = held_out[0].headline if held_out else None
     score = scorer(recipe, held_out) if held_out else None
+    save = saver(recipe, out, {"data": sources, "samples": len(samples)}, start)
     last = resume / "last.ckpt" if resume else None
-    if last is not None and not last.exists():
-        raise HRNetError(f"{last} does not exist: a run can be resumed once its first epoch has ended")
     fit(network, samples, recipe.criterion(), recipe, Run(out, save, score, metric, say, last))
-    plot_curves(out / "metrics.csv", out / "curves.png")
     best = out / ("best.safetensors" if metric else "last.safetensors")
-    if held_out:
-        write_image(out / "validation.jpg", validation_pictures(best, held_out))
+    if first:
+        plot_curves(out / "metrics.csv", out / "curves.png")
+        if held_out:
+            write_image(out / "validation.jpg", validation_pictures(best, held_out))
     return best
+
+
+def run_folder(out: Path, resume: Path | None) -> Path:
+    """The folder of a run, made where there is none; one that holds a training is only gone on with, if it can be."""
+    if resume is not None and not (resume / "last.ckpt").exists():
+        raise HRNetError(f"{resume / 'last.ckpt'} does not exist: a run can be resumed once its first epoch has ended")
+    if resume is None and (out / "last.ckpt").exists():
+        raise HRNetError(
+            f"{out} holds a training already: go on with --resume {out}, or name another folder with --out"
+        )
+    return output_folder(out)
+
+
+def opened(
+    recipe: Recipe, data: Sequence[str | Path], validation: Sequence[str | Path], images: Sequence[Path]
+) -> tuple[list[DataSet], list[DataSet]]:
+    """The sets to learn from, what is named twice counted twice and held once, and those to score on."""
+    read = {each: recipe.read(each, "train", images) for each in data}
+    judged = validation or [each for each in read if has_split(each)]
+    return [read[each] for each in data], [recipe.read(each, "val", images) for each in judged]
+
+
+def saver(recipe: Recipe, out: Path, card: dict[str, Any], start: Path | None) -> "Callable[[nn.Module, str], None]":
+    """Writes weights for users into the run folder, with a card that tells where they come from."""
+    from hrnet.weights.files import read_meta, save_weights
+
+    began = time.time()
+    before = read_meta(start).get("card", start.name) if start else None
+
+    def save(averaged: "nn.Module", name: str) -> None:
+        spent = {"seconds": round(time.time() - began), "hardware": hardware(), "from": before}
+        save_weights(out / f"{name}.safetensors", averaged, recipe.to_yaml(), card | spent)
+
+    return save
 
 
 def validation_pictures(weights: Path, held_out: Sequence[DataSet], count: int = 12) -> np.ndarray:
@@ -132,7 +152,6 @@ def scorer(recipe: Recipe, held_out: Sequence[DataSet]) -> "Callable[[nn.Module]
         inference = recipe.inference(TorchEngine(network, device, precision))
         for data in held_out:
             figures.setdefault(data.headline, recipe.evaluate(inference, data)["metrics"][data.headline])
-        network.train()
         return figures
 
     return score

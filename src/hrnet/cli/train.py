@@ -27,6 +27,8 @@ def train(
     val: Annotated[
         list[str] | None, typer.Option(metavar="DATA", help="Validation set; default: the val part of DATA.")
     ] = None,
+    devices: Annotated[int | None, typer.Option(help="Devices (processes on a CPU) of each machine.")] = None,
+    num_nodes: Annotated[int | None, typer.Option(help="Machines that train together.")] = None,
     images: Annotated[
         list[Path] | None, typer.Option(metavar="DIR", help="Where the pictures of JSONs lie, if not beside them.")
     ] = None,
@@ -35,6 +37,7 @@ def train(
     from hrnet import catalogue, trainer
 
     changes = dict(text.split("=", 1) for text in data if OVERRIDE.match(text))
+    changes |= {f"training.{name}": str(n) for name, n in (("devices", devices), ("nodes", num_nodes)) if n is not None}
     sets = [text for text in data if not OVERRIDE.match(text)]
     if not sets:
         raise UsageError("no data to train on: name 'synthetic', the folder of LSPET, or a COCO-style JSON")

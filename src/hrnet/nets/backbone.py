@@ -4,12 +4,16 @@ Names and order of the parameters are those of the published code, because the w
 Shapes in comments: B pictures of H x W pixels, C = `spec.width`.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from functools import reduce
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.checkpoint import checkpoint
 
 from hrnet.nets.spec import BackboneSpec
 
@@ -88,8 +92,11 @@ class ExchangePath(nn.Sequential):
 class HighResolutionModule(nn.Module):
     """Residual blocks along every stream, then one exchange unit that lets every stream hear every other.
 
-    `rows` is how many streams the exchange unit puts out, finest first; 0 leaves the exchange out.
+    `rows` is how many streams the exchange unit puts out, finest first; 0 leaves the exchange out. With `recompute`
+    a training step keeps only what enters the module and computes the rest again in its backward pass.
     """
+
+    recompute = False
 
     def __init__(self, spec: BackboneSpec, streams: int, rows: int) -> None:
         super().__init__()
@@ -105,6 +112,13 @@ class HighResolutionModule(nn.Module):
         self.product = spec.combine == "product"
 
     def forward(self, streams: list[Tensor]) -> list[Tensor]:  # stream r: (B, C * 2**r, H / 4 / 2**r, W / 4 / 2**r)
+        if self.recompute and self.training:
+            twice = lambda: (nullcontext(), statistics_kept(self))  # noqa: E731
+            return checkpoint(self.exchanged, streams, use_reentrant=False, context_fn=twice)  # type: ignore[return-value]
+        return self.exchanged(streams)
+
+    def exchanged(self, streams: list[Tensor]) -> list[Tensor]:
+        """The streams after blocks and exchange unit."""
         streams = [branch(x) for branch, x in zip(self.branches, streams, strict=True)]
         if len(self.fuse_layers) == 0:
             return streams
@@ -115,6 +129,20 @@ class HighResolutionModule(nn.Module):
         paths = cast(nn.ModuleList, self.fuse_layers[i])
         join = torch.mul if self.product else torch.add
         return reduce(join, (x if j == i else paths[j](x, streams[i]) for j, x in enumerate(streams)))
+
+
+@contextmanager
+def statistics_kept(module: nn.Module) -> Iterator[None]:
+    """Batch norms use their batch's statistics and do not add them to the running ones: the first pass did."""
+    norms = [each for each in module.modules() if isinstance(each, _BatchNorm)]
+    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+    for norm in norms:
+        norm.momentum, norm.num_batches_tracked = 0.0, None
+    try:
+        yield
+    finally:
+        for norm, (momentum, count) in zip(norms, before, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, count
 
 
 def exchange_path(spec: BackboneSpec, channels: list[int], source: int, target: int) -> nn.Module:
