@@ -18,16 +18,19 @@ LICENCE = "research use only (pictures of LSPET, COCO and other research sets)"
 
 def main(run: Path, lspet: str, coco: str) -> None:
     source = run / "best.safetensors"
-    predictor = hrnet.Predictor(source)
+    shipped = hrnet.recipe(DEFAULT)
+    trained = hrnet.Predictor(source).recipe
+    recipe = trained.but(model__input_size=shipped.model.input_size, framing=shipped.framing)
+    network = recipe.model.build()
+    hrnet.load_weights(network, source)
+    target = EMBEDDED / f"{DEFAULT.replace('/', '-')}.safetensors"
+    card = {**read_meta(source)["card"], "licence": LICENCE}
+    save_weights(target, network, recipe.to_yaml(), card)
+    predictor = hrnet.Predictor(target)
     figures = {"LSPET val": hrnet.evaluate(predictor, lspet), "coco_people val": hrnet.evaluate(predictor, coco)}
     kept = ("metrics", "interval", "per_joint", "people")
     scores = {name: {key: found[key] for key in kept if key in found} for name, found in figures.items()}
-    card = {**read_meta(source)["card"], "licence": LICENCE, "scores": scores}
-    network = predictor.recipe.model.build()
-    hrnet.load_weights(network, source)
-    recipe = predictor.recipe.but(model__input_size=hrnet.recipe(DEFAULT).model.input_size)
-    target = EMBEDDED / f"{DEFAULT.replace('/', '-')}.safetensors"
-    save_weights(target, network, recipe.to_yaml(), card)
+    save_weights(target, network, recipe.to_yaml(), card | {"scores": scores})
     print(f"{target}: {target.stat().st_size / 1e6:.2f} MB")
     print("\n".join(tables(figures)))
 

@@ -42,7 +42,7 @@ mpii_w48_256x256 = mpii_w32_256x256.but(name="pose_topdown/mpii_w48_256x256", mo
 small_256x192 = PoseRecipe(
     name="pose_topdown/small_256x192",
     model=PoseModel(backbone=SMALL_V1.but(width=28, init="kaiming")),
-    framing=Framing(padding=1.35, convention="unbiased"),
+    framing=Framing(padding=1.2, convention="unbiased"),
     augmentation=Augmentation(
         cut_off=0.35, half_body=0.2, rotation_probability=0.7, shift=0.08, colour=0.25, blur=0.15
     ),
