@@ -75,7 +75,8 @@ def affordable(names: list[str], options: argparse.Namespace) -> int:
     stamps = []
     for name in chosen:
         lines = [line.split() for line in (probe / name / "log.txt").read_text().splitlines() if " epoch " in line]
-        stamps.append((float(lines[-1][0]) - float(lines[0][0])) / (len(lines) - 1))
+        # The first epoch decodes the pictures, the last ends in a validation.
+        stamps.append((float(lines[-2][0]) - float(lines[0][0])) / (len(lines) - 2))
     epochs = int((options.seconds - (time.time() - began)) / max(stamps))
     say(f"{max(stamps):.2f} s per epoch: {epochs} epochs")
     return max(epochs, 1)
