@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.io import savemat
 
-from hrnet.datasets.classes import CAMVID, CITYSCAPES, own_classes
+from hrnet.datasets.classes import CAMVID, CITYSCAPES, LIP, PASCAL_CONTEXT_59, PASCAL_CONTEXT_60, own_classes
 from hrnet.datasets.label_folders import open_label_maps
 from hrnet.errors import HRNetError
 
@@ -101,3 +102,49 @@ def test_published_lists_name_files_below_their_root(shared, tmp_path):
     (tmp_path / "val.lst").write_text("\t".join(first) + "\n")
     (record,) = open_label_maps(tmp_path / "val.lst", "val", CITYSCAPES).records
     assert (record.read_labels() == 13).all()
+
+
+def test_cityscapes_as_it_unpacks(tmp_path):
+    for part in ("train", "val"):
+        stem = f"{part}/aachen/aachen_000000_000019"
+        picture(tmp_path / f"leftImg8bit/{stem}_leftImg8bit.png")
+        save(tmp_path / f"gtFine/{stem}_gtFine_labelIds.png", np.full((6, 8), 33))
+    save(tmp_path / "gtFine/val/aachen/aachen_000000_000019_gtFine_instanceIds.png", np.full((6, 8), 7))
+    (record,) = open_label_maps(tmp_path, "val", CITYSCAPES).records
+    assert (record.read_labels() == 18).all() and record.instances is not None
+    assert len(open_label_maps(tmp_path, "trainval", CITYSCAPES).records) == 2
+    with pytest.raises(HRNetError, match="no pictures with labels in its part 'test'"):
+        open_label_maps(tmp_path, "test", CITYSCAPES)
+
+
+@pytest.mark.parametrize(
+    "classes, expected", [(PASCAL_CONTEXT_60, [0, 1, 2, 0]), (PASCAL_CONTEXT_59, [255, 0, 1, 255])]
+)
+def test_pascal_context_as_pngs_and_in_the_original(classes, expected, tmp_path):
+    """Background, aeroplane, bag, and accordion, which is none of the 59."""
+    picture(tmp_path / "JPEGImages/2008_000002.jpg", (1, 4))
+    (tmp_path / "ImageSets/SegmentationContext").mkdir(parents=True)
+    (tmp_path / "ImageSets/SegmentationContext/val.txt").write_text("2008_000002\n")
+    (tmp_path / "trainval").mkdir()
+    savemat(tmp_path / "trainval/2008_000002.mat", {"LabelMap": np.array([[0, 2, 9, 1]], np.uint16)})
+    (record,) = open_label_maps(tmp_path, "val", classes).records
+    assert record.read_labels().tolist() == [expected]
+    save(tmp_path / "SegmentationClassContext/2008_000002.png", [[0, 1, 2, 0]])
+    (record,) = open_label_maps(tmp_path, "val", classes).records
+    assert record.read_labels().tolist() == [expected]
+
+
+@pytest.mark.parametrize("folder", ["TrainVal_{}", "TrainVal_{0}/TrainVal_{0}"])
+def test_lip_as_it_unpacks(folder, tmp_path):
+    picture(tmp_path / folder.format("images") / "val_images/100034_483681.jpg")
+    save(tmp_path / folder.format("parsing_annotations") / "val_segmentations/100034_483681.png", np.full((6, 8), 19))
+    (record,) = open_label_maps(tmp_path, "val", LIP).records
+    assert (record.read_labels() == 19).all()
+
+
+def test_camvid_as_segnet_arranges_it(tmp_path):
+    for part in ("train", "val"):
+        picture(tmp_path / f"{part}/0001TP_006690.png")
+        save(tmp_path / f"{part}annot/0001TP_006690.png", np.full((6, 8), 11))
+    (record,) = open_label_maps(tmp_path, "train", CAMVID).records
+    assert (record.read_labels() == 255).all()

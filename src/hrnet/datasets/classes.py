@@ -56,9 +56,12 @@ class ClassList:
         return order
 
     def lookup(self) -> np.ndarray:
-        """From numbers in label files to positions, (256,) int16: 255 where a pixel is ignored, -1 where unknown."""
-        table = np.full(256, -1, np.int16)
+        """From numbers in label files to positions, int16: 255 where a pixel is ignored, -1 where unknown.
+
+        (256,), or longer where a data set's numbers are larger.
+        """
         known = self.values if self.values is not None else {k: k for k in range(len(self))}
+        table = np.full(max(256, *(value + 1 for value in (*known, *self.ignored))), -1, np.int16)
         for value, position in known.items():
             table[value] = position
         table[[*self.ignored, IGNORE]] = IGNORE
@@ -68,7 +71,7 @@ class ClassList:
         """From positions to numbers in label files, (256,) uint8: the inverse of `lookup`, as submissions need it."""
         table = np.arange(256, dtype=np.uint8)
         for value, position in (self.values or {}).items():
-            table[position] = value
+            table[position] = min(value, IGNORE)
         return table
 
 
@@ -128,6 +131,7 @@ CONTEXT_ORIGINAL = (
     162, 187, 189, 207, 220, 232, 258, 259, 260, 284, 295, 296, 308, 324, 326, 347, 349, 354, 355, 360, 366, 368, 397,
     415, 416, 420, 424, 427, 440, 445, 454, 458,
 )  # fmt: skip
+CONTEXT_NUMBERS = 460  # of the original annotation, 0 included
 PASCAL_CONTEXT_60 = ClassList("pascal_context_60", ("background", *CONTEXT_NAMES))
 # Files hold 0 for background, which is left out, and 1 to 59.
 PASCAL_CONTEXT_59 = ClassList(

@@ -1,14 +1,13 @@
-"""Folders of pictures with index PNGs: your own, CamVid, Cityscapes, PASCAL-Context and LIP."""
+"""Folders of pictures with index PNGs: your own or CamVid's; other data sets are read in `label_layouts.py`."""
 
 import csv
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from hrnet.datasets.classes import ClassList, own_classes
+from hrnet.datasets.label_layouts import LAYOUTS, all_there, pairs_of_two_folders
 from hrnet.datasets.label_maps import LabelledPicture, LabelMapData
 from hrnet.errors import HRNetError
-from hrnet.images import SUFFIXES
 
 NOT_A_CLASS = ("void", "ignore", "ignored", "unlabelled", "unlabeled")
 LAYOUT = (
@@ -95,15 +94,6 @@ def pairs_of_folder(folder: Path, split: str, classes: ClassList) -> tuple[Label
     return pairs_of_two_folders(images, labels, classes)
 
 
-def pairs_of_two_folders(
-    images: Path, labels: Path, classes: ClassList, ending: str = ".png"
-) -> tuple[LabelledPicture, ...]:
-    """Every picture of a folder with the label file of the same name."""
-    pictures = sorted(path for path in images.iterdir() if path.suffix.lower() in SUFFIXES and path.name[0] != ".")
-    pairs = tuple(LabelledPicture(path, labels / f"{path.stem}{ending}", classes) for path in pictures)
-    return all_there(pairs, images)
-
-
 def pairs_of_list(file: Path, root: Path, classes: ClassList) -> tuple[LabelledPicture, ...]:
     """The pairs of a list file: a picture and its label file per line, apart by white space; a third or fourth field,
     as LIP's lists have, is left out. Paths start from `root`."""
@@ -114,16 +104,3 @@ def pairs_of_list(file: Path, root: Path, classes: ClassList) -> tuple[LabelledP
             label = root / fields[1] if len(fields) > 1 else None
             pairs.append(LabelledPicture(root / fields[0], label, classes))
     return all_there(tuple(pairs), file)
-
-
-def all_there(pairs: tuple[LabelledPicture, ...], source: Path) -> tuple[LabelledPicture, ...]:
-    """The pairs, or one sentence about the first whose files are missing."""
-    for pair in pairs:
-        missing = next((path for path in (pair.image, pair.label) if path is not None and not path.exists()), None)
-        if missing is not None:
-            raise HRNetError(f"{missing} does not exist, but {source} names it or its picture: complete the data set")
-    return pairs
-
-
-Reader = Callable[[Path, str, ClassList], tuple[LabelledPicture, ...]]
-LAYOUTS: dict[str, Reader] = {}
