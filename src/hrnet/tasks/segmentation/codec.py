@@ -3,10 +3,14 @@
 Scores are (B, K, h, w), sizes (height, width).
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
+
+from hrnet.engines.onnx_engine import cores
 
 BAND = 128  # rows of the picture whose scores are held at once
 
@@ -28,24 +32,29 @@ def labels_of(scores: np.ndarray, size: tuple[int, int], aligned: bool) -> np.nd
     """The class with the highest score at every pixel of a picture of `size`: (B, H, W) uint8.
 
     Scores are enlarged bilinearly, class after class and a band of rows at a time, so that memory does not grow with
-    the picture. The first of equal scores wins, as published.
+    the picture; bands are shared between cores. The first of equal scores wins, as published.
     """
     height, width = size
     labels = np.zeros((len(scores), height, width), np.uint8)
     first, second, share = neighbours(scores.shape[2], height, aligned)
-    for start in range(0, height, BAND):
-        rows = slice(start, min(start + BAND, height))
+
+    def fill(one: np.ndarray, target: np.ndarray, rows: slice) -> None:
         above, below, t = first[rows], second[rows], share[rows, None]
-        for one, target in zip(scores, labels, strict=True):
-            highest: np.ndarray | None = None
-            for k, plane in enumerate(one):
-                upper = plane[above]
-                row = widened(upper + (plane[below] - upper) * t, width, aligned)
-                if highest is None:
-                    highest = row
-                    continue
-                np.putmask(target[rows], row > highest, k)
-                np.maximum(highest, row, out=highest)
+        highest: np.ndarray | None = None
+        for k, plane in enumerate(one):
+            upper = plane[above]
+            row = widened(upper + (plane[below] - upper) * t, width, aligned)
+            if highest is None:
+                highest = row
+                continue
+            np.putmask(target[rows], row > highest, k)
+            np.maximum(highest, row, out=highest)
+
+    bands = [slice(start, start + BAND) for start in range(0, height, BAND)]
+    with ThreadPoolExecutor(min(cores(), 4)) as pool:
+        pairs = [(one, target, rows) for one, target in zip(scores, labels, strict=True) for rows in bands]
+        for _ in pool.map(lambda pair: fill(*pair), pairs):
+            pass
     return labels
 
 

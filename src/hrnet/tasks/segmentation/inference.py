@@ -102,7 +102,7 @@ class SegmentationInference:
         testing, size = self.testing, (batch.shape[1], batch.shape[2])
         # Published code resamples normalised values, which gives the same as normalising resampled ones.
         scaled = [rescaled(batch, self.scaled_size(size, scale), exact=True) for scale in testing.scales]
-        if len(scaled) == 1 and not testing.flip and testing.windows == "whole":
+        if len(scaled) == 1 and not testing.flip and self.sees_all(testing.scales[0]):
             return self.run(scaled[0])
         looks = (self.look(x, scale) for x, scale in zip(scaled, testing.scales, strict=True))
         return reduce(torch.add, (enlarged(look, size, self.aligned) for look in looks))
@@ -117,16 +117,20 @@ class SegmentationInference:
 
     def look(self, batch: np.ndarray, scale: float) -> Tensor:
         """Evidence (B, K, H, W) for pictures (B, H, W, 3) by the recipe's rule for windows."""
-        size, rule = (batch.shape[1], batch.shape[2]), self.testing.windows
-        if rule == "whole" or (rule == "tiled" and scale <= 1):
+        size = (batch.shape[1], batch.shape[2])
+        if self.sees_all(scale):
             return self.evidence(batch)
-        if rule == "tiled":
+        if self.testing.windows == "tiled":
             return self.over(batch, tiled_windows(size, self.window), pad=False)
         batch = padded(batch, self.window)
         if max(size) <= min(self.window):
             return self.evidence(batch)[:, :, : size[0], : size[1]]
         windows = sliding_windows((batch.shape[1], batch.shape[2]), self.window)
         return self.over(batch, windows, pad=True)[:, :, : size[0], : size[1]]
+
+    def sees_all(self, scale: float) -> bool:
+        """Whether one look takes in all of a picture at a scale."""
+        return self.testing.windows == "whole" or (self.testing.windows == "tiled" and scale <= 1)
 
     def over(self, batch: np.ndarray, windows: Iterable[Size], pad: bool) -> Tensor:
         """Evidence (B, K, H, W), averaged over windows given by their upper left corners (y, x)."""
