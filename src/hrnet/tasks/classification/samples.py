@@ -66,7 +66,7 @@ def random_piece(width: int, height: int, options: Augmentation, draws: random.R
         w, h = round(math.sqrt(area * proportion)), round(math.sqrt(area / proportion))
         if draws.random() < 0.5:
             w, h = h, w
-        if w <= width and h <= height:
+        if 0 < w <= width and 0 < h <= height:
             return draws.randint(0, width - w), draws.randint(0, height - h), w, h
     side = min(width, height)
     return (width - side) // 2, (height - side) // 2, side, side
