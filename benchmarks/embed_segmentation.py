@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import hrnet
-from hrnet.catalogue import DEFAULTS
 from hrnet.weights.files import EMBEDDED, load_weights, read_meta, save_weights
 
+NAME = "segmentation/camvid_small"
 LICENCE = "non-commercial research use (CamVid, University of Cambridge; cite Brostow et al., ECCV 2008 and PRL 2009)"
 
 
@@ -27,7 +27,7 @@ def main(source: Path, camvid: str) -> None:
     }
     network = predictor.recipe.model.build()
     load_weights(network, source)
-    target = EMBEDDED / f"{DEFAULTS['segmentation'].replace('/', '-')}.safetensors"
+    target = EMBEDDED / f"{NAME.replace('/', '-')}.safetensors"
     save_weights(target, network, predictor.recipe.to_yaml(), card)
     print(f"{target}: {target.stat().st_size / 1e6:.2f} MB")
     print("\n".join(tables(figures)))

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hrnet.datasets.classes import ClassList, own_classes
-from hrnet.datasets.label_layouts import LAYOUTS, all_there, pairs_of_two_folders
+from hrnet.datasets.label_layouts import LAYOUTS, pairs_of_two_folders
 from hrnet.datasets.label_maps import LabelledPicture, LabelMapData
 from hrnet.errors import HRNetError
 
@@ -25,15 +25,22 @@ def open_label_maps(data: str | Path, split: str, classes: ClassList) -> LabelMa
     path = Path(data)
     if not path.exists():
         raise HRNetError(f"{path} does not exist: name a folder of pictures with labels")
-    if path.is_file():
-        return LabelMapData(path.stem, classes, pairs_of_list(path, path.parent, classes))
-    found = folder_classes(path)
+    found = None if path.is_file() else folder_classes(path)
     if found is not None:
         classes = agreed(found, classes, path)
-    records = pairs_of_folder(path, split, classes)
+    records = pairs_of(path, split, classes)
     if not records:
         raise HRNetError(f"{path} has no pictures with labels in its part {split!r}: {LAYOUT}")
-    return LabelMapData(f"{path.name} {split}", classes, records)
+    for record in records:
+        missing = next((each for each in (record.image, record.label) if each is not None and not each.exists()), None)
+        if missing is not None:
+            raise HRNetError(f"{missing} does not exist, but {path} names it or its picture: complete the data set")
+    return LabelMapData(path.stem if path.is_file() else f"{path.name} {split}", classes, records)
+
+
+def pairs_of(path: Path, split: str, classes: ClassList) -> tuple[LabelledPicture, ...]:
+    """The pictures of a folder's split, or of a list file, with their label files, whether these are there or not."""
+    return pairs_of_list(path, path.parent, classes) if path.is_file() else pairs_of_folder(path, split, classes)
 
 
 def folder_classes(folder: Path) -> ClassList | None:
@@ -103,4 +110,4 @@ def pairs_of_list(file: Path, root: Path, classes: ClassList) -> tuple[LabelledP
         if fields:
             label = root / fields[1] if len(fields) > 1 else None
             pairs.append(LabelledPicture(root / fields[0], label, classes))
-    return all_there(tuple(pairs), file)
+    return tuple(pairs)

@@ -26,7 +26,7 @@ def cityscapes(root: Path, split: str, classes: ClassList) -> Pairs:
             label, instances = (truth / f"{stem}_gtFine_{kind}Ids.png" for kind in ("label", "instance"))
             there = instances if instances.exists() else None
             pairs.append(LabelledPicture(image, None if part == "test" else label, classes, there))
-    return all_there(tuple(pairs), root / "leftImg8bit")
+    return tuple(pairs)
 
 
 def pascal_context(root: Path, split: str, classes: ClassList) -> Pairs:
@@ -45,8 +45,7 @@ def pascal_context(root: Path, split: str, classes: ClassList) -> Pairs:
         ignored = tuple(number for number, k in numbers.items() if k >= len(classes))
         classes = replace(classes, values={n: k for n, k in numbers.items() if k < len(classes)}, ignored=ignored)
     images = root / "JPEGImages"
-    pairs = tuple(LabelledPicture(images / f"{name}.jpg", labels / f"{name}{ending}", classes) for name in names)
-    return all_there(pairs, root)
+    return tuple(LabelledPicture(images / f"{name}.jpg", labels / f"{name}{ending}", classes) for name in names)
 
 
 def listed_names(root: Path, folders: tuple[str, ...], split: str) -> list[str]:
@@ -76,16 +75,7 @@ def segnet(root: Path, split: str, classes: ClassList) -> Pairs:
 def pairs_of_two_folders(images: Path, labels: Path, classes: ClassList) -> Pairs:
     """Every picture of a folder with the PNG of the same name in another."""
     pictures = sorted(path for path in images.iterdir() if path.suffix.lower() in SUFFIXES and path.name[0] != ".")
-    return all_there(tuple(LabelledPicture(path, labels / f"{path.stem}.png", classes) for path in pictures), images)
-
-
-def all_there(pairs: Pairs, source: Path) -> Pairs:
-    """The pairs, or one sentence about the first whose files are missing."""
-    for pair in pairs:
-        missing = next((path for path in (pair.image, pair.label) if path is not None and not path.exists()), None)
-        if missing is not None:
-            raise HRNetError(f"{missing} does not exist, but {source} names it or its picture: complete the data set")
-    return pairs
+    return tuple(LabelledPicture(path, labels / f"{path.stem}.png", classes) for path in pictures)
 
 
 # What lies in a data set's folder, and its reader.

@@ -17,7 +17,7 @@ from hrnet.tasks.segmentation.network import enlarged
 class StandIn:
     """An engine that runs small convolutions on pictures, and remembers their sizes."""
 
-    name, precision, decodes = "stand-in", "fp32", False
+    name, precision, decodes = "torch stand-in", "fp32", False
 
     def __init__(self, network):
         self.network, self.sizes = network, []
@@ -122,6 +122,17 @@ class Thresholds:
         self.largest = max(getattr(self, "largest", 0), pictures.shape[1] * pictures.shape[2])
         light = pictures[:, ::4, ::4].astype(np.float32).mean(axis=3)
         return (-np.abs(light[:, None] - np.array([0, 128, 255], np.float32)[None, :, None, None]),)
+
+
+def test_graphs_that_take_bytes_get_bytes():
+    class Bytes(Thresholds):
+        def run(self, pictures):
+            assert pictures.dtype == np.uint8
+            return super().run(pictures)
+
+    image = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
+    inference = inference_of(Bytes(), tuple("abc"), base=0, scales=(0.75, 1.0, 1.25))
+    assert inference.labels([image]).shape == (1, 40, 60)
 
 
 def test_large_pictures_are_read_in_tiles_of_bounded_size():

@@ -154,7 +154,12 @@ class SegmentationInference:
         return evidence(scores)
 
     def run(self, batch: np.ndarray) -> Tensor:
-        """The engine's final scores, (B, K, H/4, W/4)."""
+        """The engine's final scores, (B, K, H/4, W/4).
+
+        Graphs outside of torch take bytes: for them resampled pictures are rounded, by half a level of 255 at most.
+        """
+        if batch.dtype != np.uint8 and not self.engine.name.startswith("torch"):
+            batch = np.rint(batch).clip(0, 255).astype(np.uint8)
         return torch.from_numpy(self.engine.run(np.ascontiguousarray(batch))[-1])
 
 
