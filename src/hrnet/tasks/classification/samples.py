@@ -7,12 +7,12 @@ import math
 import random
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from PIL import Image
 
 from hrnet.datasets.image_folder import ImageFolderData
 from hrnet.tasks.classification.settings import Augmentation, ClassificationRecipe
+from hrnet.training.pictures import recoloured
 
 TRIES = 10
 
@@ -50,7 +50,7 @@ def augmented(image: np.ndarray, options: Augmentation, size: tuple[int, int], d
     if draws.random() < options.flip:
         piece = piece[:, ::-1]
     if options.colour:
-        piece = recoloured(piece, options.colour, draws)
+        piece = recoloured(np.ascontiguousarray(piece), options.colour, draws.random)
     return np.ascontiguousarray(piece)
 
 
@@ -86,13 +86,3 @@ def centre(image: np.ndarray, size: tuple[int, int], crop: float) -> np.ndarray:
         image = np.asarray(Image.fromarray(image).resize(fitted, Image.Resampling.BILINEAR))
     top, left = round((image.shape[0] - size[1]) / 2), round((image.shape[1] - size[0]) / 2)
     return np.ascontiguousarray(image[top : top + size[1], left : left + size[0]])
-
-
-def recoloured(image: np.ndarray, strength: float, draws: random.Random) -> np.ndarray:
-    """Brightness, contrast and each channel's gain varied by up to `strength`."""
-    gains = 1 + strength * (2 * np.array([draws.random() for _ in range(3)]) - 1)
-    brightness = 1 + strength * (2 * draws.random() - 1)
-    contrast = 1 + strength * (2 * draws.random() - 1)
-    levels = ((np.arange(256) - 128) * contrast + 128) * brightness
-    tables = np.clip(levels[:, None] * gains, 0, 255).round().astype(np.uint8)
-    return cv2.LUT(np.ascontiguousarray(image), tables[None])

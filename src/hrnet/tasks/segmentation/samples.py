@@ -12,6 +12,7 @@ import numpy as np
 from hrnet.datasets.classes import IGNORE
 from hrnet.datasets.label_maps import LabelledPicture, LabelMapData
 from hrnet.tasks.segmentation.settings import Augmentation, SegmentationRecipe
+from hrnet.training.pictures import recoloured
 
 Pair = tuple[np.ndarray, np.ndarray]
 
@@ -27,7 +28,7 @@ class SegmentationSamples:
         self.recipe = recipe
         self.records = [record for data in sets for record in data.records]
         self.flip_order = label_order(recipe.model.class_list.flip_order)
-        self.pictures = Pictures()
+        self.pairs = Pairs()
 
     def __len__(self) -> int:
         return len(self.records)
@@ -35,11 +36,11 @@ class SegmentationSamples:
     def __getitem__(self, key: tuple[int, int]) -> Pair:
         epoch, index = key
         draws = random.Random(hash((self.recipe.training.seed, epoch, index)))
-        image, labels = self.pictures.read(self.records[index])
+        image, labels = self.pairs.read(self.records[index])
         return augmented(image, labels, self.recipe.augmentation, self.flip_order, draws)
 
 
-class Pictures:
+class Pairs:
     """Decoded pairs, kept while they fit into `limit` bytes: small sets are decoded once, large ones each time."""
 
     def __init__(self, limit: int = 1 << 30) -> None:
@@ -75,7 +76,7 @@ def augmented(
     if mirror:
         image, labels = mirrored(image, labels, flip_order)
     if options.colour:
-        image = recoloured(image, options.colour, draws)
+        image = recoloured(np.ascontiguousarray(image), options.colour, draws.random)
     return np.ascontiguousarray(image), np.ascontiguousarray(labels)
 
 
@@ -132,13 +133,3 @@ def label_order(flip_order: np.ndarray) -> np.ndarray:
 def mirrored(image: np.ndarray, labels: np.ndarray, order: np.ndarray) -> Pair:
     """Both mirrored, classes that are left or right swapped by `order` (256,)."""
     return image[:, ::-1], order[labels[:, ::-1]]
-
-
-def recoloured(image: np.ndarray, strength: float, draws: random.Random) -> np.ndarray:
-    """Brightness, contrast and each channel's gain varied by up to `strength`."""
-    gains = 1 + strength * (2 * np.array([draws.random() for _ in range(3)]) - 1)
-    brightness = 1 + strength * (2 * draws.random() - 1)
-    contrast = 1 + strength * (2 * draws.random() - 1)
-    levels = ((np.arange(256) - 128) * contrast + 128) * brightness
-    tables = np.clip(levels[:, None] * gains, 0, 255).round().astype(np.uint8)
-    return cv2.LUT(np.ascontiguousarray(image), tables[None])
