@@ -353,3 +353,17 @@ def test_training_that_cannot_begin_or_go_on(arguments, words, call):
     coco_file(Path("set.json"))
     recipe = [] if "--resume" in arguments else ["--recipe", "tiny.yaml"]
     refused(call("train", *arguments.split(), *recipe), 1, words)
+
+
+def test_predict_by_task_writes_label_maps(call):
+    Image.new("RGB", (64, 48), (90, 90, 90)).save("street.png")
+    answer = call("predict", "street.png", "--task", "segmentation", "--out", "found", "--device", "cpu")
+    assert answer.code == 0, answer.err
+    (row,) = json.loads(Path("found/label_maps.json").read_text())["images"]
+    assert row["width"] == 64 and sum(row["shares"].values()) == pytest.approx(1, abs=1e-4)
+    assert np.array(Image.open("found/street_labels.png")).shape == (48, 64)
+    masks = json.loads(Path("found/street_labels.json").read_text())["classes"]
+    assert {each["name"] for each in masks} == set(row["shares"])
+    assert Image.open("found/street.jpg").size[0] == 64
+    refused(call("predict", "street.png", "--task", "segmentation", "--format", "coco"), 2, ["json or csv"])
+    refused(call("predict", "street.png", "--task", "segmentaton"), 2, ["did you mean 'segmentation'"])

@@ -131,6 +131,26 @@ def resolve(name_or_path: str | Path | None, weights: str | Path | None) -> tupl
     return found, path
 
 
+def for_task(task: str | None, name: str | None, weights: str | Path | None) -> str | None:
+    """The recipe that a task and a name stand for: the one whose weights ship where nothing else is named.
+
+    Raises `UsageError` for an unknown task, and for a recipe or weights of another one.
+    """
+    if task is None:
+        return name
+    if task not in KINDS:
+        raise UsageError(f"there is no task {task!r}: {nearest(task, KINDS)}")
+    if name is None and weights is None:
+        shipped = [known for known in RECIPES if known.startswith(f"{task}/") and embedded_weights(known)]
+        if not shipped:
+            raise UsageError(f"no weights for {task} ship with the package: name a file with --weights")
+        return shipped[0]
+    chosen = recipe(name) if name is not None and not looks_like_file(name) else resolve(name, weights)[0]
+    if not chosen.name.startswith(f"{task}/"):
+        raise UsageError(f"{chosen.name} is not of the task {task}: leave --task out, or name other weights")
+    return name
+
+
 def looks_like_file(text: str) -> bool:
     """Whether a text names a weights file rather than a recipe."""
     return text.endswith((".safetensors", ".pth", ".pt", ".tar", ".ckpt")) or Path(text).is_file()

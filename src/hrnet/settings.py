@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -201,6 +201,8 @@ class Recipe(Settings, ABC):
 
     A recipe also opens the rooms of its task, so that every verb walks the same corridor whatever the task is.
     """
+
+    results: ClassVar[str] = "poses"  # the kind of its results: "poses", "label_maps" or "classes"
 
     name: str
     model: Model

@@ -2,16 +2,15 @@
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from hrnet.errors import HRNetError
+from hrnet.errors import HRNetError, UsageError
 
 if TYPE_CHECKING:
     from hrnet.datasets.boxes import BoxesFile
     from hrnet.predictor import Predictor
-    from hrnet.results.writing import PictureResult
 
 BOXES_HELP = (
     'JSON list of {"file_name" or "image_id", "bbox": [x, y, w, h], "score"?}. '
@@ -21,45 +20,55 @@ BOXES_HELP = (
 
 def predict(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Pictures, folders of pictures, patterns.")],
+    task: Annotated[
+        str | None, typer.Option(help="pose_topdown, pose_bottomup or segmentation: the weights that ship for it.")
+    ] = None,
     recipe: Annotated[str | None, typer.Option(help="Recipe of the weights; default: the one they carry.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Weights file; default: the embedded weights.")] = None,
     boxes: Annotated[Path | None, typer.Option(metavar="FILE", help=BOXES_HELP)] = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for drawn pictures and poses.")] = Path("out"),
-    form: Annotated[Literal["json", "coco", "csv"], typer.Option("--format", help="How poses are written.")] = "json",
-    draw: Annotated[bool, typer.Option("--draw/--no-draw", help="Write pictures with the poses drawn.")] = True,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for drawn pictures and results.")] = Path("out"),
+    form: Annotated[Literal["json", "coco", "csv"], typer.Option("--format", help="How results are written.")] = "json",
+    draw: Annotated[bool, typer.Option("--draw/--no-draw", help="Write pictures with results drawn.")] = True,
     min_score: Annotated[float, typer.Option(help="Joints scored below are not drawn.")] = 0.3,
     device: Annotated[str | None, typer.Option(help="cpu or cuda; default: cuda where there is one.")] = None,
     precision: Annotated[Literal["fp32", "bf16"], typer.Option(help="Arithmetic of the network.")] = "fp32",
 ) -> None:
-    """Find the poses in photographs and write them, drawn and as data."""
+    """Find poses, classes of pixels or classes of pictures in photographs and write them, drawn and as data."""
+    from hrnet.catalogue import for_task
     from hrnet.datasets.boxes import read_boxes
     from hrnet.images import find_images, output_folder, write_text
     from hrnet.predictor import Predictor
-    from hrnet.results.writing import FORMATS
+    from hrnet.results.kinds import KINDS
 
     output_folder(out)
     people = read_boxes(boxes) if boxes else None
     paths, failures = find_images(inputs)
-    predictor = Predictor(recipe, weights, device=device, precision=precision)
-    drawn = drawings(paths, out) if draw else {}
-    results: list[PictureResult] = []
+    predictor = Predictor(for_task(task, recipe, weights), weights, device=device, precision=precision)
+    kind = KINDS[predictor.recipe.results]
+    if form not in kind.formats:
+        raise UsageError(f"{kind.name} cannot be written as {form}: use --format {' or '.join(kind.formats)}")
+    if people is not None and kind.name != "poses":
+        raise UsageError(f"--boxes are of people, and {predictor.recipe.name} finds none: leave them out")
+    files = drawings(paths, out) if draw or kind.beside else {}
+    rows: list[Any] = []
     width = max((len(path.name) for path in paths), default=7)
-    typer.echo(f"{'picture':<{width}}  people  mean score   time")
+    typer.echo(f"{'picture':<{width}}  {kind.columns}   time")
     for path in paths:
         began = time.perf_counter()
         try:
-            result, score = one(path, predictor, people, drawn.get(path), min_score)
+            size, results = one(path, predictor, people, files.get(path) if draw else None, min_score)
+            if kind.beside is not None:
+                kind.beside(files[path].with_suffix(""), results)
         except HRNetError as error:
             failures.append(error)
             continue
-        results.append(result)
+        rows.append(kind.row(path.name, size, results))
         seconds = time.perf_counter() - began
-        typer.echo(f"{path.name:<{width}}  {len(result.poses):>6}  {score:>10}  {seconds:>4.2f} s")
-    file = out / f"poses.{'csv' if form == 'csv' else 'json'}"
-    write_text(file, FORMATS[form](results))
+        typer.echo(f"{path.name:<{width}}  {kind.line(results)}  {seconds:>4.2f} s")
+    file = out / f"{kind.name}.{'csv' if form == 'csv' else 'json'}"
+    write_text(file, kind.formats[form](rows))
     typer.echo(
-        f"\n{len(results)} of {len(results) + len(failures)} pictures done: {file}"
-        + (f", pictures in {out}" if draw else "")
+        f"\n{len(rows)} of {len(rows) + len(failures)} pictures done: {file}" + (f", pictures in {out}" if draw else "")
     )
     for error in failures:
         typer.echo(f"Error: {error}", err=True)
@@ -69,22 +78,20 @@ def predict(
 
 def one(
     path: Path, predictor: "Predictor", people: "BoxesFile | None", drawing: Path | None, min_score: float
-) -> "tuple[PictureResult, str]":
-    """Predict, and draw where asked, one picture; also its mean score as text."""
+) -> tuple[tuple[int, int], list[Any]]:
+    """Predict, and draw where asked, one picture: its width and height, and its results."""
     from hrnet.images import read_image, write_image
-    from hrnet.results.writing import PictureResult
 
     image = read_image(path)
     boxes, box_scores = (people.of(path) if people else None) or (None, None)
     try:
-        poses = predictor(image, boxes, box_scores)
+        results = predictor(image, boxes, box_scores)
     except HRNetError as error:
         source = f"{people.path}: " if people and boxes is not None else ""
         raise HRNetError(f"{path}: {source}{error}") from None
     if drawing is not None:
-        write_image(drawing, predictor.draw(image, poses, min_score))
-    score = f"{sum(pose.score for pose in poses) / len(poses):.2f}" if poses else "-"
-    return PictureResult(path.name, image.shape[1], image.shape[0], poses), score
+        write_image(drawing, predictor.draw(image, results, min_score))
+    return (image.shape[1], image.shape[0]), results
 
 
 def drawings(paths: list[Path], out: Path) -> dict[Path, Path]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -91,6 +91,8 @@ class Testing(Settings):
 
 class ClassificationRecipe(Recipe):
     """Classification: one class for a picture."""
+
+    results: ClassVar[str] = "classes"
 
     model: ClassificationModel = ClassificationModel()
     augmentation: Augmentation = Augmentation()

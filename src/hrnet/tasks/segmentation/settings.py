@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -129,6 +129,8 @@ class Testing(Settings):
 
 class SegmentationRecipe(Recipe):
     """Semantic segmentation: a class for every pixel."""
+
+    results: ClassVar[str] = "label_maps"
 
     model: SegmentationModel = SegmentationModel()
     augmentation: Augmentation = Augmentation()
