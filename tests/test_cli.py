@@ -21,6 +21,7 @@ from PIL import Image
 import hrnet
 from hrnet.cli.main import run
 from hrnet.datasets.skeleton import COCO
+from hrnet.datasets.skeleton_files import read_skeleton
 from hrnet.datasets.synthetic import figures
 from hrnet.weights.files import save_weights
 
@@ -307,6 +308,37 @@ def test_models_lists_every_recipe(call):
     assert "28.54 M" in answer.out and "7.12" in answer.out and "74.4 AP" in answer.out
 
 
+def test_init_skeleton_writes_what_training_takes(call):
+    content = json.loads(coco_file(Path("set.json")).read_text())
+    content["categories"][0]["keypoints"][0] = "snout"  # no longer COCO's
+    Path("set.json").write_text(json.dumps(content))
+    answer = call("init-skeleton", "set.json")
+    assert answer.code == 0 and "17 keypoints, 0 limbs, 8 pairs" in answer.out
+    refused(call("init-skeleton", "set.json"), 1, ["skeleton.yaml exists already", "--out"])
+    skeleton = read_skeleton(Path("skeleton.yaml"))
+    assert skeleton.keypoints == ("snout", *COCO.keypoints[1:]) and skeleton.flip_pairs == COCO.flip_pairs
+    changed = hrnet.recipe("tiny.yaml").override({"model.skeleton": "skeleton.yaml"})
+    assert changed.read("set.json").skeleton.keypoints == changed.model.keypoints.keypoints
+
+
+@pytest.mark.parametrize("verb", [["train", "--recipe", "tiny.yaml"], ["evaluate", "--weights", "tiny.safetensors"]])
+def test_a_network_of_other_keypoints_is_refused(verb, call):
+    content = json.loads(coco_file(Path("set.json")).read_text())
+    content["categories"][0]["keypoints"] = [f"point {k}" for k in range(17)]
+    Path("set.json").write_text(json.dumps(content))
+    answer = call(verb[0], "set.json", *verb[1:])
+    refused(answer, 1, ["set labels point 0, point 1", "none of the 17 keypoints", "hrnet init-skeleton"])
+
+
+def test_evaluate_refuses_a_set_without_labels(call):
+    content = json.loads(coco_file(Path("set.json")).read_text())
+    for annotation in content["annotations"]:
+        annotation |= {"keypoints": [0] * 51, "num_keypoints": 0}
+    Path("set.json").write_text(json.dumps(content))
+    answer = call("evaluate", "set.json", "--weights", "tiny.safetensors")
+    refused(answer, 1, ["set has no person with labelled keypoints, so nothing can be scored", "hrnet check"])
+
+
 def test_evaluate_prints_and_writes_its_figures(call):
     coco_file(Path("set.json"))
     answer = call("evaluate", "set.json", "--weights", "tiny.safetensors", "--json", "figures.json")
@@ -336,9 +368,9 @@ def test_a_few_unreadable_pictures_are_passed_over_and_many_end_a_training(broke
     "arguments, words",
     [
         ("nowhere", ["nowhere does not exist", "LSPET", "COCO-style JSON", "synthetic"]),
-        ("empty", ["empty is no known data set", "joints.csv", "COCO-style JSON"]),
+        ("empty", ["empty is no known data set", "LSPET", "COCO-style JSON"]),
         ("fine.png", ["fine.png is not JSON"]),
-        ("boxes.json", ["boxes.json is not COCO-style", "images, annotations, categories"]),
+        ("boxes.json", ["boxes.json is an empty list", "COCO-style"]),
         ("set.json optim.lr=1e30", ["lower optim.lr"]),
         ("set.json --from gone.safetensors", ["gone.safetensors does not exist"]),
         ("synthetic --resume nowhere", ["nowhere holds no recipe.yaml"]),

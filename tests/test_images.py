@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -219,11 +220,22 @@ def test_stands_photographs_upright_but_not_data_sets(orientation: int, upright:
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}, {"exif": exif(6)}])
 def test_jpeg_pixels_are_those_of_cv2(options: dict[str, object], tmp_path: Path) -> None:
-    cv2 = pytest.importorskip("cv2")
     path = tmp_path / "photo.jpg"
     path.write_bytes(encoded(NOISE[:50], "JPEG", **options))
     expected = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)[..., ::-1]
     np.testing.assert_array_equal(read_image(path, turn_by_exif=False), expected)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "WEBP"])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_pixels_do_not_depend_on_the_decoder(form: str, mode: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    for number in range(12):
+        size = tuple(rng.integers(1, 90, 2))
+        photo = Image.fromarray(rng.integers(0, 256, (*size, 3), dtype=np.uint8)).convert(mode)
+        (tmp_path / "photo").write_bytes(encoded(photo, form, quality=int(rng.integers(20, 100))))
+        expected = np.asarray(Image.open(tmp_path / "photo").convert("RGB"))
+        np.testing.assert_array_equal(read_image(tmp_path / "photo"), expected, err_msg=str(number))
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")

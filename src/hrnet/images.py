@@ -4,11 +4,12 @@ import glob
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 from PIL.BmpImagePlugin import BmpImageFile
@@ -25,6 +26,7 @@ MAX_PIXELS = 200_000_000
 # What every network here expects of its input: RGB scaled to 0..1, less ImageNet's mean, over its deviation.
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 STD = np.array([0.229, 0.224, 0.225], np.float32)
+_HEADER = 1 << 17  # bytes that hold the header of all but odd pictures
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
 # First bytes of a file -> its reader, and the mark that must follow the pixels of a complete file. The readers are
@@ -38,14 +40,15 @@ _READERS: tuple[tuple[bytes, type[ImageFile], bytes], ...] = (
     (b"II*\0", TiffImageFile, b""),
     (b"MM\0*", TiffImageFile, b""),
 )
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
+# EXIF orientation -> what stands the stored pixels (H, W, 3) upright.
+_UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    2: lambda stored: stored[:, ::-1],
+    3: lambda stored: stored[::-1, ::-1],
+    4: lambda stored: stored[::-1],
+    5: lambda stored: stored.swapaxes(0, 1),
+    6: lambda stored: stored[::-1].swapaxes(0, 1),
+    7: lambda stored: stored[::-1, ::-1].swapaxes(0, 1),
+    8: lambda stored: stored[:, ::-1].swapaxes(0, 1),
 }
 # suffix -> Pillow's name of the format, and the longest side the format can hold
 _WRITERS = {".png": ("PNG", 2**31 - 1), ".jpg": ("JPEG", 65_500), ".jpeg": ("JPEG", 65_500), ".webp": ("WEBP", 16_383)}
@@ -69,19 +72,13 @@ def read_image(path: str | Path, *, turn_by_exif: bool = True) -> np.ndarray:
         if width * height > MAX_PIXELS:
             raise _too_large(path, f"{width} x {height} pixels")
         # Both decoders fill in what is missing when the tail of a file is there but blank (a broken download).
-        if end_mark and data.find(end_mark, stream.tell()) < 0:
+        if end_mark and data.rfind(end_mark, stream.tell()) < 0:
             raise OSError("its end is missing")
-        # A TIFF is turned here whatever the caller says, as cv2 does: its orientation is part of the pixel layout.
-        image.load()
-        if turn_by_exif and (turn := _UPRIGHT.get(_orientation(image))) is not None:
-            image = image.transpose(turn)
-        if image.mode in ("I", "F"):
-            raise HRNetError(f"{path} holds 32-bit values, expected 8 or 16 bits: save it as an 8-bit PNG or JPEG")
-        if image.mode.startswith("I;16"):
-            return as_rgb(np.array(image))
-        # Left in place, a palette's transparency makes Pillow warn; alpha is dropped in any case.
-        image.info.pop("transparency", None)
-        return np.array(image if image.mode == "RGB" else image.convert("RGB"))
+        pixels = _decoded_by_opencv(image, data)
+        if pixels is None:
+            pixels = _decoded_by_pillow(path, image)
+        turn = _UPRIGHT.get(_orientation(image)) if turn_by_exif else None
+        return pixels if turn is None else np.ascontiguousarray(turn(pixels))
     except HRNetError:
         raise
     except Image.DecompressionBombError as error:
@@ -111,10 +108,16 @@ def read_values(path: str | Path) -> np.ndarray:
 
 def picture_size(path: str | Path) -> tuple[int, int]:
     """Width and height of a picture file as stored, from its header; nothing is decoded. Raises as `read_image`."""
-    data, reader, _ = _load(path)
+    try:
+        data, reader, _ = _load(path, _HEADER)
+        return reader(BytesIO(data)).size
+    except HRNetError:
+        raise
+    except Exception:  # a header that is longer or lies at the end, as in a TIFF, or a damaged file: see read_image
+        data, reader, _ = _load(path)
     try:
         return reader(BytesIO(data)).size
-    except Exception as error:  # see read_image
+    except Exception as error:
         raise _damaged(path, error) from error
 
 
@@ -234,8 +237,8 @@ def output_folder(path: str | Path) -> Path:
     return folder
 
 
-def _load(path: str | Path) -> tuple[bytes, type[ImageFile], bytes]:
-    """Read a file that begins like a picture: its bytes, its reader and its end mark."""
+def _load(path: str | Path, most: int = -1) -> tuple[bytes, type[ImageFile], bytes]:
+    """Read a file that begins like a picture: its bytes (no more than about `most`), its reader and its end mark."""
     try:
         if os.path.isdir(path):
             raise HRNetError(f"{path} is a folder, expected a picture: name a file in it")
@@ -245,7 +248,7 @@ def _load(path: str | Path) -> tuple[bytes, type[ImageFile], bytes]:
             head = file.read(16)
             for start, reader, end_mark in _READERS:
                 if head.startswith(start) and (start != b"RIFF" or head[8:12] == b"WEBP"):
-                    return head + file.read(), reader, end_mark
+                    return head + file.read(most), reader, end_mark
     except FileNotFoundError as error:
         raise HRNetError(f"{path} does not exist: check the name and the folder") from error
     except (OSError, ValueError) as error:
@@ -253,6 +256,36 @@ def _load(path: str | Path) -> tuple[bytes, type[ImageFile], bytes]:
     if not head:
         raise HRNetError(f"{path} is empty: copy or download it again")
     raise HRNetError(f"{path} is not a JPEG, PNG, WebP, GIF, BMP or TIFF picture: convert it to one of these")
+
+
+def _decoded_by_opencv(image: ImageFile, data: bytes) -> np.ndarray | None:
+    """The pixels of an everyday JPEG or WebP, which OpenCV decodes faster and to the same bits; else None.
+
+    What OpenCV refuses is left to Pillow, whose refusals say why.
+    """
+    everyday = isinstance(image, JpegImageFile) and image.mode in ("RGB", "L")
+    still = isinstance(image, WebPImageFile) and not getattr(image, "is_animated", True)
+    if not everyday and not still:
+        return None
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error:
+        return None
+    if pixels is None or pixels.shape[1::-1] != image.size:
+        return None
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
+
+
+def _decoded_by_pillow(path: str | Path, image: ImageFile) -> np.ndarray:
+    """The pixels of any other picture, grey repeated, alpha dropped and 16 bits reduced."""
+    image.load()  # a TIFF is turned here whatever the caller says, as cv2 does: its orientation is part of the layout
+    if image.mode in ("I", "F"):
+        raise HRNetError(f"{path} holds 32-bit values, expected 8 or 16 bits: save it as an 8-bit PNG or JPEG")
+    if image.mode.startswith("I;16"):
+        return as_rgb(np.array(image))
+    # Left in place, a palette's transparency makes Pillow warn; alpha is dropped in any case.
+    image.info.pop("transparency", None)
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _orientation(image: Image.Image) -> int:

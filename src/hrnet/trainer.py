@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hrnet.datasets.opening import has_split
 from hrnet.errors import HRNetError
 from hrnet.images import output_folder, write_image, write_text
 from hrnet.settings import DataSet, Recipe
@@ -134,11 +135,6 @@ def hardware() -> str:
         else []
     )
     return f"{named[0] if named else platform.processor() or platform.machine()}, {torch.get_num_threads()} threads"
-
-
-def has_split(data: str | Path) -> bool:
-    """Whether a data set brings a validation split of its own: LSPET and the synthetic figures do."""
-    return str(data) == "synthetic" or Path(data).is_dir()
 
 
 def scorer(recipe: Recipe, held_out: Sequence[DataSet]) -> "Callable[[nn.Module], dict[str, float]]":

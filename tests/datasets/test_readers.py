@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from hrnet.datasets.coco import PLACES, read_coco
+from hrnet.datasets.coco import read_coco
 from hrnet.datasets.lspet import read_lspet
 from hrnet.datasets.opening import open_data
+from hrnet.datasets.pictures import PLACES
 from hrnet.datasets.skeleton import COCO, LSPET
 from hrnet.errors import HRNetError, UsageError
 
@@ -235,14 +236,23 @@ def test_a_named_folder_goes_before_the_usual_places(write, tmp_path):
     "content, words",
     [
         ([], "is not COCO-style: it has no list 'images'; expected images, annotations, categories"),
-        ({"images": []}, "is not COCO-style: it has no list 'annotations'"),
+        ({"images": []}, "is not COCO-style: it has no list 'categories'"),
+        (coco(annotations={}), "is not COCO-style: it has no list 'annotations'"),
         (coco(categories={}), "is not COCO-style: it has no list 'categories'"),
         (coco(images=[]), "lists no pictures"),
-        (coco(images=[{"id": 1, "file_name": "a.png"}]), "entry 1 of 'images': expected an object with id, file_name"),
+        (coco(images=[{"id": 1, "width": 9}]), "entry 1 of 'images': expected an object with id, file_name"),
+        (
+            coco(images=[{"id": 1, "file_name": "a.png", "width": "wide", "height": 1}]),
+            "picture a.png: expected width and height in pixels, found 'wide' and 1",
+        ),
         (coco(annotations=[3]), "entry 1 of 'annotations': expected an object"),
         (coco(categories=[{"id": 1, "name": "person"}]), "names no keypoints"),
         (annotated(image_id=9), "annotation 7: image_id 9 is not among the pictures"),
-        (annotated(keypoints=points(16)), "annotation 7: expected bbox [x, y, w, h] and 17 keypoints"),
+        (coco(images=[{"id": [1], "file_name": "a.png"}]), "entry 1 of 'images': expected an id, a number or text"),
+        (annotated(image_id=[1]), "annotation 7: image_id [1] is not among the pictures"),
+        (annotated(area="big"), "annotation 7: expected bbox [x, y, w, h], 17 keypoints"),
+        (annotated(bbox=[1, 2, 3, float("nan")]), "annotation 7: expected bbox [x, y, w, h]"),
+        (annotated(keypoints=points(16)), "annotation 7: expected bbox [x, y, w, h], 17 keypoints"),
         (annotated(bbox=[1, 2, 3]), "annotation 7: expected bbox [x, y, w, h]"),
         (annotated(bbox=None), "annotation 7: expected bbox [x, y, w, h]"),
     ],

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from hrnet.datasets.skeleton import Skeleton
+from hrnet.errors import HRNetError
+from hrnet.geometry import extent_of
 from hrnet.images import read_image
 
 
@@ -16,8 +18,8 @@ class Person:
 
     `box` is x1, y1, x2, y2. `keypoints` (K, 2) and `visibility` (K,) follow the data set's skeleton; visibility is
     COCO's: 0 not labelled (coordinates mean nothing), 1 labelled but hidden, 2 visible. `area` is the segment's, in
-    square pixels. `pseudo` marks labels made by a machine. `head` is the box x1, y1, x2, y2 of the head, where a set
-    gives one (MPII, for PCKh).
+    square pixels. `pseudo` marks labels made by a machine. `head` is the head's box x1, y1, x2, y2, where a set gives
+    one (MPII, PoseTrack).
     """
 
     box: np.ndarray
@@ -30,9 +32,23 @@ class Person:
     head: np.ndarray | None = None
 
 
+MARGIN = 0.15  # a box made of keypoints is their extent and this share of it on each side, as in PoseTrack
+
+
+def box_around(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The box x1, y1, x2, y2 of a person of whom only keypoints (N, 2) are known, within a picture (width, height)."""
+    extent = extent_of(points)
+    margin = MARGIN * (extent[2:] - extent[:2])
+    far = [side or np.inf for side in size]
+    return np.concatenate([np.maximum(extent[:2] - margin, 0), np.minimum(extent[2:] + margin, far)])
+
+
 @dataclass(frozen=True)
 class Record:
-    """One annotated picture: where it lies (or its pixels, for drawn ones), its size and its people."""
+    """One annotated picture: where it lies (or its pixels, for drawn ones), its size and its people.
+
+    Width and height are 0 where neither the annotations nor the picture's own header could say.
+    """
 
     image: Path | np.ndarray
     width: int
@@ -79,6 +95,24 @@ class PoseData:
         if self.metric == "PCKh":
             return "PCKh@0.5"
         return "PCK@0.2" if self.skeleton.torso else "PCK@0.1"
+
+    def demand_labels(self) -> None:
+        """Raise `HRNetError` where no person has a labelled keypoint, so that no figure is defined."""
+        people = (person for record in self.records for person in record.people)
+        if not any(person.visibility.any() and not person.crowd for person in people):
+            raise HRNetError(
+                f"{self.name} has no person with labelled keypoints, so nothing can be scored: check that it is the "
+                "right file; hrnet check says what its labels lack"
+            )
+
+    def demand_shared(self, skeleton: Skeleton) -> None:
+        """Raise `HRNetError` where a network with this skeleton has no keypoint in common with the set's labels."""
+        if set(skeleton.keypoints).isdisjoint(self.skeleton.keypoints):
+            raise HRNetError(
+                f"{self.name} labels {', '.join(self.skeleton.keypoints[:3])} and so on, none of the {len(skeleton)} "
+                f"keypoints of the network ({skeleton.name}): train one with model.skeleton=FILE, which hrnet "
+                "init-skeleton writes from the labels"
+            )
 
     def without(self, stems: tuple[str, ...]) -> "PoseData":
         """The set less the pictures whose file name, its ending aside, is listed."""

@@ -1,13 +1,17 @@
-"""Drawing poses: warm colours for a person's left, cool ones for the right, pale ones for trunk and head."""
+"""Drawing poses: warm colours for the left, cool ones for the right, pale ones for trunk and head."""
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from hrnet.errors import HRNetError
 from hrnet.results.pose import Pose
+
+if TYPE_CHECKING:
+    from hrnet.datasets.skeleton import Skeleton
 
 Colour = tuple[int, int, int]
 
@@ -77,21 +81,38 @@ def draw_skeleton(canvas: np.ndarray, pose: Pose, colour: Colour, width: float, 
     points = {names[k]: (float(x), float(y)) for k, (x, y) in enumerate(pose.keypoints) if shown[k]}
     limbs = [(a, b) for a, b in pose.skeleton.limbs if a in points and b in points]
     thin = {name: 0.5 if is_face(name) else 1.0 for name in points}
+    own = own_sides(pose.skeleton)
     contour = max(0.9, 0.35 * width)
     for a, b in limbs:
         stroke(canvas, points[a], points[b], width * min(thin[a], thin[b]) / 2 + contour, DARK, 0.5, contour)
     for a, b in limbs:
-        stroke(canvas, points[a], points[b], width * min(thin[a], thin[b]) / 2, limb_colour(a, b) or neutral)
+        stroke(canvas, points[a], points[b], width * min(thin[a], thin[b]) / 2, colour_of(own, a, b) or neutral)
     for name, point in points.items():
         radius = width * thin[name]
         stroke(canvas, point, point, radius + 0.6 * contour, DARK, 0.5, contour)
         stroke(canvas, point, point, radius, LIGHT)
-        stroke(canvas, point, point, 0.66 * radius, joint_colour(name) or neutral)
+        stroke(canvas, point, point, 0.66 * radius, colour_of(own, name) or neutral)
 
 
 def is_face(name: str) -> bool:
     """Whether a keypoint lies on the face, which is drawn finely to stay visible."""
     return not FACE.isdisjoint(name.split("_"))
+
+
+def own_sides(skeleton: "Skeleton") -> dict[str, str]:
+    """Side of each paired keypoint of a being without a person's arms and legs; empty for people."""
+    words = {word for name in skeleton.keypoints for word in name.split("_")}
+    if words & (ARM | LEG):
+        return {}
+    return {name: side for pair in skeleton.flip_pairs for name, side in zip(pair, ("left", "right"), strict=True)}
+
+
+def colour_of(own: dict[str, str], *names: str) -> Colour | None:
+    """Colour of a keypoint or of a limb between two; None for what lies in the middle, or joins both sides."""
+    if own:
+        sides = {own[name] for name in names if name in own}
+        return COLOURS[sides.pop(), "arm"] if len(sides) == 1 else None
+    return joint_colour(names[0]) if len(names) == 1 else limb_colour(names[0], names[1])
 
 
 def side_of(name: str) -> str:

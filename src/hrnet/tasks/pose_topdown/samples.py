@@ -17,13 +17,18 @@ FAR_OUTSIDE = -1e6
 
 
 class Draws:
-    """Random numbers of one sample, drawn from the two generators that the published code draws from."""
+    """Random numbers of one sample, drawn from the two generators that the published code draws from.
+
+    NumPy's is shared and seeded anew, as making one takes longer than warping a picture: only the latest draws hold.
+    """
+
+    numbers = np.random.RandomState(0)
 
     def __init__(self, seed: int) -> None:
         self.uniform = random.Random(seed).random
-        numbers = np.random.RandomState(seed % 2**32)
-        self.normal = numbers.randn
-        self.uniform_numpy = numbers.rand
+        self.numbers.seed(seed % 2**32)
+        self.normal = self.numbers.randn
+        self.uniform_numpy = self.numbers.rand
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,8 @@ class PoseSamples:
     def __init__(self, recipe: PoseRecipe, sets: Sequence[PoseData]) -> None:
         self.recipe, self.codec = recipe, Codec(recipe)
         skeleton = recipe.model.keypoints
+        for data in sets:
+            data.demand_shared(skeleton)
         self.picks = [
             renamed(record, person, data.skeleton, skeleton)
             for data in sets

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator
 
-from hrnet.datasets.skeleton import SKELETONS, Skeleton
+from hrnet.datasets.skeleton import Skeleton
+from hrnet.datasets.skeleton_files import SkeletonChoice, skeleton_named
 from hrnet.geometry import Convention
 from hrnet.nets.spec import BackboneSpec
 from hrnet.settings import Model, Recipe, Settings
@@ -26,7 +27,9 @@ class PoseModel(Model):
     """Backbone and head."""
 
     backbone: BackboneSpec = BackboneSpec()
-    skeleton: Literal["coco", "mpii", "lspet"] = Field(default="coco", description="keypoints that the head puts out")
+    skeleton: SkeletonChoice = Field(
+        default="coco", description="keypoints that the head puts out: a known name, a YAML file, or one in full"
+    )
     input_size: tuple[int, int] = Field(
         default=(192, 256), description="width and height of the input; divisible by 32"
     )
@@ -49,7 +52,7 @@ class PoseModel(Model):
     @property
     def keypoints(self) -> Skeleton:
         """The skeleton itself."""
-        return SKELETONS[self.skeleton]
+        return skeleton_named(self.skeleton)
 
 
 class Framing(Settings):
@@ -135,7 +138,7 @@ class PoseRecipe(Recipe):
     def read(self, data: str | Path, split: str = "val", images: Sequence[Path] = ()) -> "PoseData":
         from hrnet.datasets.opening import open_data
 
-        return open_data(data, split, images)
+        return open_data(data, split, images, self.model.keypoints)
 
     def samples(self, sets: "Sequence[PoseData]") -> "PoseSamples":
         from hrnet.tasks.pose_topdown.samples import PoseSamples
@@ -155,6 +158,8 @@ class PoseRecipe(Recipe):
     def evaluate(self, inference: "TopDownInference", data: "PoseData") -> dict[str, Any]:
         from hrnet.tasks.pose_topdown.scoring import evaluate
 
+        data.demand_labels()
+        data.demand_shared(self.model.keypoints)
         return evaluate(inference, data)
 
     def shown(self, record: "Record") -> "tuple[np.ndarray, np.ndarray | None]":
