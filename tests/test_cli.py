@@ -76,7 +76,7 @@ def test_help_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0 and not done.stderr
     assert done.stdout.endswith("IMPORTED set()\n")
-    assert all(f"  {verb} " in done.stdout for verb in ("predict", "train", "evaluate", "models"))
+    assert all(f"  {verb} " in done.stdout for verb in ("predict", "train", "evaluate", "models", "convert"))
 
 
 @pytest.mark.parametrize(
@@ -95,6 +95,8 @@ def test_help_imports_nothing_heavy():
         ("train synthetic Optim.LR=1", ["did you mean 'optim.lr'?"]),
         ("train synthetic optim.lr=fast", ["optim.lr", "'fast'", "number"]),
         ("train training.epochs=1", ["no data", "synthetic", "LSPET", "COCO-style JSON"]),
+        ("train synthetic --new-head", ["--new-head", "name them with --from"]),
+        ("train synthetic --from w32_256x192@coc", ["did you mean 'w32_256x192@coco'?"]),
         ("train synthetic --resume run --out other", ["--resume", "leave --from, --out"]),
     ],
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from drawn import TINY
+from drawn import TINY, coco_file
 
 import hrnet
 from hrnet.cli.main import run
@@ -112,3 +112,23 @@ def test_recognition_needs_no_torch(convert):
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=SOURCE)
     assert done.stdout == "HRNet-W28, top-down pose, 17 keypoints, named as in mmpose 1.x False\n", done.stderr
+
+
+@pytest.mark.slow
+def test_a_training_starts_from_all_but_the_head(convert, network, tmp_path, capfd):
+    """One step of no length: the trunk is the file's, the head is not."""
+    from hrnet.weights import files
+
+    data = coco_file(tmp_path / "people.json")
+    changes = {"training.epochs": 1, "training.workers": 0, "training.seed": 1, "optim.lr": 1e-12}
+    recipe = hrnet.recipe(RECIPE).override({**changes, "training.precision": "32", "model.input_size": (64, 64)})
+    lines = []
+    start = files.Start(Path("foreign.pth"), new_head=True)
+    best = hrnet.train(recipe, [data], tmp_path / "run", start=start, validation=[data], say=lines.append)
+    assert any("left new     2: final_layer.weight, final_layer.bias" in line for line in lines)
+    trained = recipe.model.build()
+    load_weights(trained, best)
+    old, new = network.state_dict(), trained.state_dict()
+    half = old["stage4.0.branches.0.0.conv1.weight"].half().float()  # as files of trainings are kept
+    torch.testing.assert_close(new["stage4.0.branches.0.0.conv1.weight"], half, rtol=1e-3, atol=1e-6)
+    assert not torch.allclose(new["final_layer.weight"], old["final_layer.weight"], atol=1e-4)

@@ -14,8 +14,9 @@ from hrnet.tasks.classification import recipes as classification
 from hrnet.tasks.pose_bottomup import recipes as pose_bottomup
 from hrnet.tasks.pose_topdown import recipes as pose_topdown
 from hrnet.tasks.segmentation import recipes as segmentation
+from hrnet.weights import cache, zoo
 from hrnet.weights.files import embedded_weights, read_meta
-from hrnet.weights.recognise import BATCH_COUNTER, Recognised
+from hrnet.weights.recognise import BATCH_COUNTER, Recognised, recognise
 
 RECIPES: dict[str, Recipe] = {
     **pose_topdown.RECIPES,
@@ -108,21 +109,28 @@ def resolve(name_or_path: str | Path | None, weights: str | Path | None) -> tupl
     """The recipe and the weights file that a user means.
 
     Nothing: the embedded weights. A recipe's name: with `weights`, or those embedded for it. A weights file: the
-    recipe that it carries.
+    recipe that it carries. A name of published weights, such as `pose_topdown/w32_256x192@coco-mmpose0`, as either: its
+    recipe, and its file, which is downloaded where it is not here yet.
     """
     if name_or_path is None and weights is None:
         return resolve(DEFAULT, None)
+    if name_or_path is None and is_published(str(weights)):
+        return published(str(weights))
+    if weights is None and is_published(str(name_or_path)):
+        return published(str(name_or_path))
     if weights is None and looks_like_file(str(name_or_path)):
         name_or_path, weights = None, name_or_path
     if weights is None:
         chosen = recipe(str(name_or_path))
         path = embedded_weights(chosen.name)
         if path is None:
+            known = next((f", or {each.name} as recipe" for each in zoo.ZOO if each.recipe == chosen.name), "")
             raise HRNetError(
-                f"no weights for {chosen.name} ship with the package: name a file with --weights (weights= in Python)"
+                f"no weights for {chosen.name} ship with the package: name a file with --weights (weights= in "
+                f"Python){known}; 'hrnet models --zoo' lists what others published"
             )
         return recipe_in(path) or chosen, path
-    path = Path(weights)
+    path = weights_file(weights)
     if name_or_path is not None:
         return recipe(str(name_or_path)), path
     found = recipe_in(path)
@@ -160,6 +168,45 @@ def recipe_in(path: Path) -> Recipe | None:
     """The recipe inside a weights file of ours, None for others."""
     meta = read_meta(path)
     return recipe_from_yaml(meta["recipe"], path) if meta else None
+
+
+def published(name: str) -> tuple[Recipe, Path]:
+    """The recipe and the file of published weights, downloaded where it is not here yet."""
+    entry = zoo.entry(name)
+    if entry.is_trunk:
+        raise HRNetError(f"{entry.name} has no head that finds anything: start a training with --from and --trunk")
+    return recipe(entry.recipe), cache.obtain(entry)
+
+
+def weights_file(name_or_path: str | Path) -> Path:
+    """A weights file by its path, or by a name of published weights, downloaded where it is not here yet."""
+    text = str(name_or_path)
+    return cache.obtain(zoo.entry(text)) if is_published(text) else Path(name_or_path)
+
+
+def is_published(text: str) -> bool:
+    """Whether a text has the form of a name of published weights, and no file bears it."""
+    return "@" in text and not looks_like_file(text)
+
+
+def add_published(file: Path, name: str | None = None) -> zoo.Entry:
+    """File a download made by hand under the published weights that it is, so that their name finds it.
+
+    Told by the file's name, or given as `name`. Raises `HRNetError` for a file of another network or hash.
+    """
+    if name is None:
+        matches = [each for each in zoo.ZOO if each.file == file.name]
+        if not matches:
+            fits = fitting(recognise(file))
+            alike = ", ".join(each.name for each in zoo.ZOO if each.recipe in fits and cache.cached(each) is None)
+            choice = f"say which it is with --name: {alike}" if alike else "none of them has its shape"
+            raise HRNetError(f"{file.name} is the name of no published weights that are known: {choice}")
+        name = matches[0].name
+    entry = zoo.entry(name)
+    if not entry.is_trunk and entry.recipe not in fitting(recognise(file)):
+        raise HRNetError(f"{file} ({recognise(file)}) does not fit {entry.recipe}: it is not the file of {entry.name}")
+    cache.keep(file, entry)
+    return entry
 
 
 def fitting(found: Recognised) -> list[str]:

@@ -17,13 +17,15 @@ from hrnet.settings import DataSet, Recipe
 if TYPE_CHECKING:
     from torch import nn
 
+    from hrnet.weights.files import Start
+
 
 def train(
     recipe: Recipe,
     data: Sequence[str | Path],
     out: Path,
     *,
-    start: Path | None = None,
+    start: "Path | Start | None" = None,
     resume: Path | None = None,
     validation: Sequence[str | Path] = (),
     images: Sequence[Path] = (),
@@ -33,15 +35,16 @@ def train(
 
     `data` are "synthetic", LSPET folders and COCO-style JSONs (the split "train" of each that has splits).
     `validation` are scored after every `training.validate_every` epochs, the first metric of the first decides which
-    weights are best; without any, the "val" splits of `data` are taken. `start` are weights to begin with; `resume`
-    the run folder of an interrupted run, which then goes on exactly.
+    weights are best; without any, the "val" splits of `data` are taken. `start` are weights to begin with, as a file
+    or, for a new head or the trunk alone, a `Start`; `resume` the run folder of an interrupted run, which then goes on
+    exactly.
     """
     import torch
 
     from hrnet.training.curves import plot_curves
     from hrnet.training.fit import first_process, fit
     from hrnet.training.reporting import Run
-    from hrnet.weights.files import load_weights
+    from hrnet.weights.files import Start
 
     first = first_process()
     say = say if first else lambda line: None
@@ -52,8 +55,10 @@ def train(
         raise HRNetError(f"{', '.join(str(each) for each in data)}: nothing labelled to learn from")
     torch.manual_seed(recipe.training.seed)
     network = recipe.model.build()
+    if isinstance(start, Path):
+        start = Start(start)
     if start is not None:
-        say(str(load_weights(network, start)))
+        say(str(start.fill(network)))
     learnt_from = Counter(f"{d.name} ({len(d.records)} pictures)" for d in sets)
     sources = [name if times == 1 else f"{name} x {times}" for name, times in learnt_from.items()]
     say(f"{len(samples)} samples an epoch from {', '.join(sources)}")
@@ -62,7 +67,7 @@ def train(
 
     metric = held_out[0].headline if held_out else None
     score = scorer(recipe, held_out) if held_out else None
-    save = saver(recipe, out, {"data": sources, "samples": len(samples)}, start)
+    save = saver(recipe, out, {"data": sources, "samples": len(samples)}, start.path if start else None)
     last = resume / "last.ckpt" if resume else None
     fit(network, samples, recipe.criterion(), recipe, Run(out, save, score, metric, say, last))
     best = out / ("best.safetensors" if metric else "last.safetensors")

@@ -21,7 +21,12 @@ def train(
         ),
     ],
     recipe: Annotated[str, typer.Option(help="Recipe by name, or a YAML file as in a run folder.")] = "small_256x192",
-    start: Annotated[Path | None, typer.Option("--from", metavar="WEIGHTS", help="Weights to start from.")] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="WEIGHTS", help="Weights to start from: a file, or a published name."),
+    ] = None,
+    new_head: Annotated[bool, typer.Option("--new-head", help="Of --from, take everything but the head.")] = False,
+    trunk: Annotated[bool, typer.Option("--trunk", help="Of --from, take the trunk alone.")] = False,
     out: Annotated[Path | None, typer.Option(metavar="RUN", help="Run folder; default runs/RECIPE.")] = None,
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with an interrupted run, exactly.")] = None,
     val: Annotated[
@@ -35,12 +40,15 @@ def train(
 ) -> None:
     """Train a recipe; the run folder then holds weights, recipe, logs, curves and validation pictures."""
     from hrnet import catalogue, trainer
+    from hrnet.weights.files import Start
 
     changes = dict(text.split("=", 1) for text in data if OVERRIDE.match(text))
     changes |= {f"training.{name}": str(n) for name, n in (("devices", devices), ("nodes", num_nodes)) if n is not None}
     sets = [text for text in data if not OVERRIDE.match(text)]
     if not sets:
         raise UsageError("no data to train on: name 'synthetic', the folder of LSPET, or a COCO-style JSON")
+    if start is None and (new_head or trunk):
+        raise UsageError("--new-head and --trunk say what to take of other weights: name them with --from")
     if resume is not None:
         if changes or start or out:
             raise UsageError(
@@ -52,8 +60,9 @@ def train(
     else:
         chosen = catalogue.recipe(recipe).override(changes)
     out = out or Path("runs") / chosen.name.split("/")[1]
+    first = Start(catalogue.weights_file(start), new_head, trunk) if start else None
     best = trainer.train(
-        chosen, sets, out, start=start, resume=resume, validation=val or (), images=images or (), say=typer.echo
+        chosen, sets, out, start=first, resume=resume, validation=val or (), images=images or (), say=typer.echo
     )
     typer.echo(f"weights: {best}")
     typer.echo(f"next:    hrnet predict PHOTO --weights {best}")

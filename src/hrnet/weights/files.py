@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -63,6 +64,19 @@ def embedded_weights(recipe_name: str) -> Path | None:
 
 
 Gains = Literal["auto", "plain", "absolute"]
+
+
+@dataclass(frozen=True)
+class Start:
+    """Weights that a training begins with, and what of the network begins anew (see `load_weights`)."""
+
+    path: Path
+    new_head: bool = False
+    trunk: bool = False
+
+    def fill(self, network: "nn.Module") -> LoadReport:
+        """Load them into a network."""
+        return load_weights(network, self.path, new_head=self.new_head, trunk=self.trunk)
 
 
 def load_weights(

@@ -43,7 +43,7 @@ NETWORKS = (
         "final_layer.weight", "keypoints", ("final_layer.",),
     ),
     Network(
-        "cls_hrnet", "HRNet{}-C, classification", "classification", ("stage4.", "incre_modules.", "classifier.weight"),
+        "cls_hrnet", "HRNet{}-C, classification", "classification", ("stage4.", "classifier.weight"),
         "classifier.weight", "classes", ("classifier.",),
     ),
     Network(
@@ -54,6 +54,10 @@ NETWORKS = (
     Network(
         "seg_hrnet", "HRNetV2{}, segmentation", "segmentation", ("stage4.", "last_layer.3."),
         "last_layer.3.weight", "classes", ("last_layer.3.",), "model.",
+    ),
+    Network(
+        "seg_hrnet_v1", "HRNetV1{}, segmentation", "segmentation", ("stage4.", "last_layer.0."),
+        "last_layer.0.weight", "classes", ("last_layer.0.",), "model.",
     ),
     Network(
         "face_hrnet", "HRNetV2{}, facial landmarks", "landmarks", ("stage4.", "head.3.weight"),
