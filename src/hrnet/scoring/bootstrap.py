@@ -7,7 +7,7 @@ draws are seeded, so a figure's interval is always the same.
 import numpy as np
 
 from hrnet.scoring.curves import interpolated, mean
-from hrnet.scoring.matching import Matches
+from hrnet.scoring.matching import Matches, nearest
 
 ROUNDS = 2000
 ROUNDS_OF_AP, FEWER_ROUNDS = 1000, 200
@@ -58,9 +58,9 @@ def units_of(matches: Matches, people: np.ndarray) -> tuple[np.ndarray, int]:
     first the `people` to be found, then poses that are by themselves."""
     place = np.full(len(matches.truths) + 1, -1)  # the last one is nobody
     place[people] = np.arange(len(people))
-    nearest = place[matches.nearest]
-    alone = np.flatnonzero(nearest < 0)
-    nearest[alone] = len(people) + np.arange(len(alone))
+    alike = place[nearest(matches.truths, matches.found, matches.sigmas)[0]]
+    alone = np.flatnonzero(alike < 0)
+    alike[alone] = len(people) + np.arange(len(alone))
     matched = place[matches.partner[0]]
-    units = np.where(matched >= 0, matched, nearest)
+    units = np.where(matched >= 0, matched, alike)
     return units[:, matches.order], len(people) + len(alone)

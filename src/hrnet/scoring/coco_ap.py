@@ -10,7 +10,7 @@ from hrnet.errors import HRNetError
 from hrnet.results.pose import Pose
 from hrnet.scoring.bootstrap import ap_intervals
 from hrnet.scoring.curves import Curves, curves_of, mean
-from hrnet.scoring.matching import RANGES, Matches, found_in, match, positions, truths_of
+from hrnet.scoring.matching import RANGES, Found, Matches, Truths, found_of, match, positions, truths_of
 
 CROWDING = {"easy": (-np.inf, 0.2), "medium": (0.2, 0.8), "hard": (0.8, np.inf)}  # by a picture's crowdIndex
 
@@ -36,25 +36,25 @@ def average_precision(data: PoseData, image_ids: Sequence[Any], poses: Sequence[
 
 def match_poses(data: PoseData, image_ids: Sequence[Any], poses: Sequence[Sequence[Pose]]) -> Matches:
     """The poses found in pictures matched with the people of the data set."""
-    truth, sigmas = scorable(data)
-    places = places_of(truth)
+    return match(*scorable(data, image_ids, poses))
+
+
+def scorable(
+    data: PoseData, image_ids: Sequence[Any], poses: Sequence[Sequence[Pose]]
+) -> tuple[Truths, Found, np.ndarray]:
+    """Truth and poses as arrays, and the sigmas (K,); one sentence where AP is undefined."""
+    if data.truth is None:
+        raise HRNetError(f"{data.name} is no COCO-style file, so AP is undefined: it is scored by {data.metric}")
+    if not data.skeleton.sigmas:
+        raise HRNetError(f"{data.name}: its skeleton has no OKS sigmas, so AP is undefined")
+    places, count = places_of(data.truth), len(data.skeleton)
     strange = [each for each in image_ids if each not in places]
     if strange:
         raise HRNetError(
             f"{data.name} has no picture of the id {strange[0]!r}: poses can be scored only where truth is"
         )
     found = [(places[each], pose) for each, group in zip(image_ids, poses, strict=True) for pose in group]
-    count = len(data.skeleton)
-    return match(truths_of(truth["annotations"], places, count), found_in(found, count), sigmas)
-
-
-def scorable(data: PoseData) -> tuple[dict[str, Any], np.ndarray]:
-    """The truth and the sigmas (K,) that AP needs."""
-    if data.truth is None:
-        raise HRNetError(f"{data.name} is no COCO-style file, so AP is undefined: it is scored by {data.metric}")
-    if not data.skeleton.sigmas:
-        raise HRNetError(f"{data.name}: its skeleton has no OKS sigmas, so AP is undefined")
-    return data.truth, np.array(data.skeleton.sigmas)
+    return truths_of(data.truth["annotations"], places, count), found_of(found, count), np.array(data.skeleton.sigmas)
 
 
 def places_of(truth: dict[str, Any]) -> dict[Any, int]:
@@ -81,7 +81,7 @@ def crowding_metrics(data: PoseData, matches: Matches) -> dict[str, float]:
     """CrowdPose's nine figures: AP and AR of all pictures, and AP of easy, medium and hard ones."""
     sizes = size_metrics(curves_of(matches))
     metrics = {name: value for name, value in sizes.items() if name[-1] not in "ML"}
-    truth, _ = scorable(data)
+    truth = data.truth or {"images": []}
     places, indices = places_of(truth), {image["id"]: image.get("crowdIndex", 0.0) for image in truth["images"]}
     for name, (low, high) in CROWDING.items():
         pictures = [place for each, place in places.items() if low <= indices[each] < high]

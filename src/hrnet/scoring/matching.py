@@ -44,11 +44,8 @@ class Truths:
 
 @dataclass(frozen=True)
 class Found:
-    """Poses found, picture by picture, the surest first, at most 20 each.
-
-    `keypoints` (D, K, 2), `joint_scores` (D, K), `score` (D,); `area` (D,) is the extent of the keypoints. `source`
-    (D,) is the place in the list they came in.
-    """
+    """Poses found: `picture` (D,) as in `Truths`, `keypoints` (D, K, 2), `joint_scores` (D, K), `score` (D,); `area`
+    (D,) is the extent of the keypoints, and `source` (D,) the place in the list that the poses came in."""
 
     picture: np.ndarray
     keypoints: np.ndarray
@@ -60,25 +57,30 @@ class Found:
     def __len__(self) -> int:
         return len(self.picture)
 
+    def surest(self, most: int | None = None) -> "Found":
+        """The poses picture by picture, the surest first, at most `most` of each picture."""
+        order = np.lexsort((-self.score, self.picture))
+        rank = np.arange(len(order)) - np.searchsorted(self.picture[order], self.picture[order])
+        order = order if most is None else order[rank < most]
+        return Found(**{name: values[order] for name, values in vars(self).items()})
+
 
 @dataclass(frozen=True)
 class Matches:
     """Who was found, for each area range (A) and OKS threshold (T).
 
     `partner` (A, T, D) is the place of the truth that a pose matched, -1 for none. `right` and `wrong` (A, T, D) are
-    the poses that count for and against; a pose may be neither. `counted` (A, G) are the people to be found.
-    `best` (D,) is each pose's highest OKS with a person of its picture that is not ignored, and `nearest` (D,) that
-    person, -1 where there is none. `order` (D,) sorts all poses, the surest first.
+    the poses that count for and against; a pose may be neither. `counted` (A, G) are the people to be found. `order`
+    (D,) sorts the poses of all pictures, the surest first.
     """
 
     truths: Truths
     found: Found
+    sigmas: np.ndarray
     partner: np.ndarray
     right: np.ndarray
     wrong: np.ndarray
     counted: np.ndarray
-    best: np.ndarray
-    nearest: np.ndarray
     order: np.ndarray
 
 
@@ -107,25 +109,18 @@ def truths_of(annotations: Sequence[Mapping[str, Any]], places: Mapping[Any, int
     )
 
 
-def found_of(
-    picture: np.ndarray, keypoints: np.ndarray, joint_scores: np.ndarray, score: np.ndarray, most: int = MOST_POSES
-) -> Found:
-    """Poses in any order, sorted and cut to the `most` surest of each picture; what is not finite counts as 0."""
-    source = np.lexsort((-score, picture))
-    rank = np.arange(len(source)) - np.searchsorted(picture[source], picture[source])
-    source = source[rank < most]
-    points = np.nan_to_num(keypoints[source], posinf=0, neginf=0)
-    sides = np.ptp(points, axis=1) if len(points) else np.zeros((0, 2))
-    return Found(picture[source], points, joint_scores[source], score[source], sides[:, 0] * sides[:, 1], source)
-
-
-def found_in(poses: Sequence[tuple[int, Pose]], count: int) -> Found:
-    """The poses of `(picture's position, pose)`, of `count` keypoints each."""
-    return found_of(
-        np.array([place for place, _ in poses], int),
-        np.array([pose.keypoints for _, pose in poses], float).reshape(-1, count, 2),
-        np.array([pose.scores for _, pose in poses], float).reshape(-1, count),
-        np.nan_to_num(np.array([pose.score for _, pose in poses], float)),
+def found_of(poses: Sequence[tuple[int, Pose]], count: int) -> Found:
+    """The poses of `(picture's position, pose)`, of `count` keypoints each; what is not finite counts as 0."""
+    keypoints = np.array([pose.keypoints for _, pose in poses], float).reshape(-1, count, 2)
+    keypoints = np.nan_to_num(keypoints, posinf=0, neginf=0)
+    sides = np.ptp(keypoints, axis=1)
+    return Found(
+        picture=np.array([place for place, _ in poses], int),
+        keypoints=keypoints,
+        joint_scores=np.array([pose.scores for _, pose in poses], float).reshape(-1, count),
+        score=np.nan_to_num(np.array([pose.score for _, pose in poses], float)),
+        area=sides[:, 0] * sides[:, 1],
+        source=np.arange(len(poses)),
     )
 
 
@@ -137,26 +132,40 @@ def match(
     ranges: Sequence[tuple[float, float]] = tuple(RANGES.values()),
 ) -> Matches:
     """Match poses to people as pycocotools does: the surest pose first takes the person whom it fits best, if its OKS
-    reaches the threshold; people who are ignored (crowds, unlabelled ones, other sizes) only where no other is left."""
+    reaches the threshold; people who are ignored (crowds, unlabelled ones, other sizes) only where no other is left.
+
+    The 20 surest poses of a picture take part, in the order of `Found.surest`.
+    """
+    found = found.surest(MOST_POSES)
     low, high = np.array(ranges).T[..., None]
     ignored = truths.ignored | (truths.area < low) | (truths.area > high)  # (A, G)
     partner = np.full((len(ranges), len(thresholds), len(found)), -1)
-    best, nearest = np.zeros(len(found)), np.full(len(found), -1)
     for poses, people, oks in blocks(truths, found, sigmas):
         valid = poses >= 0
         told = ignored[:, people] | (people < 0)
         matched = greedy(oks, told, truths.crowd[people], thresholds)  # (A, T, P, R), a column of `people` or -1
         rows = np.arange(len(people))[:, None]
         partner[..., poses[valid]] = np.where(matched < 0, -1, people[rows, matched])[..., valid]
-        real = np.where((truths.ignored[people] | (people < 0))[:, None], -1, oks)
-        best[poses[valid]] = np.maximum(real.max(axis=2), 0)[valid]
-        nearest[poses[valid]] = np.where(real.max(axis=2) < 0, -1, people[rows, real.argmax(axis=2)])[valid]
     outside = (found.area < low) | (found.area > high)
     rows = np.arange(len(ranges))[:, None, None]
     free = (partner < 0) & ~outside[:, None]
     hit = (partner >= 0) & ~ignored[rows, partner] if len(truths) else np.zeros_like(free)
     order = np.argsort(-found.score, kind="stable")
-    return Matches(truths, found, partner, hit, free, ~ignored, best, nearest, order)
+    return Matches(truths, found, sigmas, partner, hit, free, ~ignored, order)
+
+
+def nearest(truths: Truths, found: Found, sigmas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The person of its picture, of those not ignored, whom each pose resembles most: position (D,), -1 where there is
+    nobody, and OKS (D,), then 0. `found` must be sorted as `Found.surest` does."""
+    oks, person = np.zeros(len(found)), np.full(len(found), -1)
+    for poses, people, alike in blocks(truths, found, sigmas):
+        valid = poses >= 0
+        real = np.where((truths.ignored[people] | (people < 0))[:, None], -1, alike)
+        best = real.max(axis=2)
+        choice = people[np.arange(len(people))[:, None], real.argmax(axis=2)]
+        oks[poses[valid]] = np.maximum(best, 0)[valid]
+        person[poses[valid]] = np.where(best < 0, -1, choice)[valid]
+    return person, oks
 
 
 def blocks(truths: Truths, found: Found, sigmas: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
