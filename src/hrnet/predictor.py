@@ -1,7 +1,8 @@
 """Predictor: a recipe, weights and an engine, from a picture to poses."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,8 @@ class Predictor:
 
     `Predictor()` uses the weights that ship with the package, `Predictor("runs/mine/best.safetensors")` your own, and
     `Predictor("pose_topdown/w32_256x192", weights="pose_hrnet_w32_256x192.pth")` published ones. `device` is a torch
-    device (CUDA where there is one by default), `precision` "fp32" or "bf16", `flip` overrules the recipe's flip test.
+    device (CUDA where there is one by default), `precision` "fp32" or "bf16", `flip` overrules the recipe's flip test,
+    and `changes` other fields by their dotted paths, as in `{"testing.batch_size": 8}`.
     """
 
     def __init__(
@@ -30,6 +32,7 @@ class Predictor:
         device: str | None = None,
         precision: str = "fp32",
         flip: bool | None = None,
+        changes: Mapping[str, Any] | None = None,
     ) -> None:
         from hrnet.engines.torch_engine import TorchEngine
         from hrnet.weights.files import load_weights
@@ -40,6 +43,7 @@ class Predictor:
         self.recipe, self.weights = resolve(name_or_path, weights)
         if flip is not None:
             self.recipe = self.recipe.but(testing__flip=flip)
+        self.recipe = self.recipe.override(changes or {})
         network = self.recipe.model.build()
         self.report = load_weights(network, self.weights)
         self.inference = self.recipe.inference(TorchEngine(network, device, precision))

@@ -17,7 +17,7 @@ from hrnet.datasets.skeleton import COCO, LSPET
 from hrnet.errors import HRNetError
 from hrnet.results.pose import Pose
 from hrnet.results.writing import coco_results
-from hrnet.scoring.bootstrap import ap_intervals
+from hrnet.scoring.bootstrap import ap_intervals, area_under
 from hrnet.scoring.coco_ap import average_precision, match_poses, size_metrics
 from hrnet.scoring.curves import curves_of
 
@@ -182,6 +182,10 @@ def test_the_interval_of_ap_is_that_of_drawing_people_anew(crowded):
     figures = average_precision(data, ids, poses)
     low, high = figures["interval"]["AP"]
     assert 0 <= low < figures["metrics"]["AP"] < high <= 1
-    assert figures["interval"] == ap_intervals(match_poses(data, ids, poses))
+    matches = match_poses(data, ids, poses)
+    assert figures["interval"] == ap_intervals(matches)
+    right, kept = matches.right[0][:, matches.order], (matches.right | matches.wrong)[0][:, matches.order]
+    once = [area_under(np.ones(r.sum()), np.cumsum(k)[r], 14) for r, k in zip(right, kept, strict=True)]
+    assert np.mean(once) == pytest.approx(figures["metrics"]["AP"], abs=5.1e-5)
     everywhere = average_precision(data, *answers(data, 0))["interval"]
     assert everywhere == {name: [1.0, 1.0] for name in ("AP", "AP50", "AP75")}

@@ -1,44 +1,86 @@
 """`hrnet evaluate`."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
+from hrnet.cli.train import OVERRIDE
+from hrnet.errors import UsageError
+
+DATA_HELP = (
+    "What 'hrnet train' takes, one set; then recipe fields such as testing.flip=false, testing.nms=soft_oks, "
+    "testing.nms_threshold=0.5 or testing.box_threshold=0.3."
+)
+BOXES_HELP = (
+    "A detector's boxes, looked at instead of those that the set gives: JSON list of "
+    '{"image_id" or "file_name", "bbox": [x, y, w, h], "score"}.'
+)
+RESULTS_HELP = "Write the poses: COCO results (.json) or MPII's pred.mat (.mat); also without truth, for test servers."
+
 
 def evaluate(
-    data: Annotated[str, typer.Argument(help="The folder of LSPET, a COCO-style JSON, or 'synthetic'.")],
+    data: Annotated[list[str], typer.Argument(metavar="DATA [KEY=VALUE ...]", help=DATA_HELP)],
     split: Annotated[str, typer.Option(help="Part of a data set that has parts.")] = "val",
     recipe: Annotated[str | None, typer.Option(help="Recipe of the weights; default: the one they carry.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Weights file; default: the embedded weights.")] = None,
     images: Annotated[
         list[Path] | None, typer.Option(metavar="DIR", help="Where the pictures of a JSON lie, if not beside it.")
     ] = None,
+    boxes: Annotated[Path | None, typer.Option(metavar="FILE", help=BOXES_HELP)] = None,
+    results: Annotated[Path | None, typer.Option(metavar="FILE", help=RESULTS_HELP)] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a page with figures, plots, the worst and best people.")
+    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures here.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda; default: cuda where there is one.")] = None,
     precision: Annotated[Literal["fp32", "bf16"], typer.Option(help="Arithmetic of the network.")] = "fp32",
 ) -> None:
-    """Score weights on a data set with the boxes that it gives: PCK@0.2 on LSPET, OKS AP on COCO-style files."""
+    """Score weights on a data set: OKS AP, PCKh or PCK with intervals, errors by kind; docs/evaluation.md explains."""
     from hrnet.evaluator import evaluate as score
     from hrnet.images import write_text
     from hrnet.predictor import Predictor
 
-    figures = score(Predictor(recipe, weights, device=device, precision=precision), data, split, images or ())
+    changes = dict(text.split("=", 1) for text in data if OVERRIDE.match(text))
+    sets = [text for text in data if not OVERRIDE.match(text)]
+    if len(sets) != 1:
+        raise UsageError(f"expected one data set, found {len(sets)}: evaluate them one by one")
+    predictor = Predictor(recipe, weights, device=device, precision=precision, changes=changes)
+    figures = score(predictor, sets[0], split, images or (), boxes=boxes, results=results, html=html)
     typer.echo("\n".join(lines(figures)))
     if json_file is not None:
         write_text(json_file, json.dumps(figures, indent=1) + "\n")
-        typer.echo(f"figures: {json_file}")
+    for name, file in (("figures", json_file), ("results", results), ("page", html)):
+        if file is not None:
+            typer.echo(f"{name}: {file}")
 
 
-def lines(figures: dict[str, Any]) -> list[str]:
+def lines(figures: dict[str, Any]) -> Iterator[str]:
     """The figures as aligned lines."""
-    texts = [f"{figures['recipe']} ({figures['weights']}) on {figures['data']}, {figures['people']} people"]
+    count = next(f"{figures[key]} {key}" for key in ("people", "poses", "pictures") if key in figures)
+    boxes = f", boxes of {figures['boxes']}" if "boxes" in figures else ""
+    yield f"{figures['recipe']} ({figures['weights']}) on {figures['data']}, {count}{boxes}"
     for name, value in figures["metrics"].items():
-        texts.append(f"  {name:<16} {value:.4f}{within(figures.get('interval', {}).get(name))}")
+        yield f"  {name:<18} {value:.4f}{within(figures.get('interval', {}).get(name))}"
+    for name, value in figures.get("parts", {}).items():
+        yield f"    {name:<16} {value:.4f}"
     for name, score in figures.get("per_joint", {}).items():
-        texts.append(f"    {name:<14} {score['value']:.4f}{within(score['interval'])}")
-    return texts
+        yield f"    {name:<16} {score['value']:.4f}{within(score['interval'])}"
+    if "breakdown" in figures:
+        yield from errors(figures["breakdown"])
+
+
+def errors(found: dict[str, Any]) -> Iterator[str]:
+    """The error breakdown as aligned lines."""
+    total = max(sum(found["counts"].values()), 1)
+    yield f"  errors of {total} keypoints of {found['people']} people, and what AP {found['baseline']:.4f} would gain"
+    for name, count in found["counts"].items():
+        gain = f"   {found['gains'][name]:+.4f}" if name in found["gains"] else ""
+        yield f"    {name:<16} {count / total:6.1%}{gain}"
+    for name in ("score", "background", "unfound"):
+        yield f"    {name:<16}          {found['gains'][name]:+.4f}"
 
 
 def within(interval: list[float] | None) -> str:

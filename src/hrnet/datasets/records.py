@@ -1,6 +1,8 @@
 """Records: annotated pictures as training, scoring and checks see them; nothing is decoded until asked."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +79,8 @@ class PoseData:
 
     `metric` is what the set is scored by: "PCK", "PCKh", or "AP", which becomes PCK where the skeleton has no sigmas.
     `truth` is the content of a COCO-style file, which the COCO protocol scores against as it stands.
-    `complete` says that everybody in a picture is annotated, or marked as not.
+    `complete` says that everybody in a picture is annotated, or marked as not. `boxes` are those of a detector by
+    record id, (P, 4) x1, y1, x2, y2 and scores (P,): people are looked for in them, not in their own.
     """
 
     name: str
@@ -86,6 +89,12 @@ class PoseData:
     metric: str
     truth: dict[str, Any] | None = None
     complete: bool = True
+    boxes: Mapping[int | str, tuple[np.ndarray, np.ndarray]] | None = None
+
+    @cached_property
+    def labelled(self) -> bool:
+        """Whether anybody has a labelled keypoint; a test set's people have none."""
+        return any(person.visibility.any() and not person.crowd for record in self.records for person in record.people)
 
     @property
     def headline(self) -> str:

@@ -34,6 +34,10 @@ class Errors:
         """(N, K) labelled keypoints."""
         return ~np.isnan(self.relative)
 
+    def within(self, share: float, reaching: bool = False) -> np.ndarray:
+        """(N, K) joints closer than `share`; as close counts too where `reaching`."""
+        return self.relative <= share if reaching else self.relative < share
+
     def of(self, names: Sequence[str]) -> "Errors":
         """The errors of some keypoints."""
         return Errors(self.relative[:, [self.names.index(name) for name in names]], tuple(names))
@@ -54,7 +58,7 @@ def pck(
     are measured by the longer side of a person's box. Intervals are 95 % bootstrap intervals over people.
     """
     torso = data.skeleton.torso
-    errors = errors_of(data, people, poses, partial(torso_of, torso) if torso else side)
+    errors = errors_of(data, people, poses, size_in(data))
     if not errors.counted.any():
         raise HRNetError(
             f"{data.name} has no person with a labelled torso (right_shoulder and left_hip): PCK is undefined"
@@ -64,13 +68,13 @@ def pck(
     shares = (share,) if torso else (0.1, 0.05)
     metrics, intervals = {}, {}
     for each in shares:
-        hits = errors.relative < each
+        hits = errors.within(each)
         metrics[f"PCK@{each:g}"] = ratio(hits, errors.counted)
         intervals[f"PCK@{each:g}"] = ratio_interval(hits.sum(axis=1), errors.counted.sum(axis=1))
     return {
         "metrics": metrics,
         "interval": intervals,
-        "per_joint": per_joint(errors, errors.relative < shares[0]),
+        "per_joint": per_joint(errors, errors.within(shares[0])),
         "people": int(errors.counted.any(axis=1).sum()),
         "joints": int(errors.counted.sum()),
     }
@@ -84,20 +88,20 @@ def pckh(data: PoseData, people: Sequence[Sequence[Person]], poses: Sequence[Seq
     labelled and leaves pelvis and thorax out; `parts` are the columns of the papers' tables at 0.5, left and right
     averaged. Raises `HRNetError` where no head boxes are known.
     """
-    errors = errors_of(data, people, poses, head_of)
+    errors = errors_of(data, people, poses, size_in(data))
     if not errors.counted.any():
         raise HRNetError(f"{data.name} has no person with a head box: PCKh needs gt_valid.mat beside the annotations")
     whole = errors.of([name for name in errors.names if name not in NOT_IN_MEAN])
     metrics, intervals = {}, {}
     for name, share in (("PCKh@0.5", 0.5), ("PCKh@0.1", 0.1), ("PCKh@0.1_published", 0.11)):
-        hits = whole.relative <= share
+        hits = whole.within(share, reaching=True)
         metrics[name] = ratio(hits, whole.counted)
         intervals[name] = ratio_interval(hits.sum(axis=1), whole.counted.sum(axis=1))
     return {
         "metrics": metrics,
         "interval": intervals,
         "parts": {part: round(value, 4) for part, value in parts_of(errors).items()},
-        "per_joint": per_joint(errors, errors.relative <= 0.5),
+        "per_joint": per_joint(errors, errors.within(0.5, reaching=True)),
         "people": int(whole.counted.any(axis=1).sum()),
         "joints": int(whole.counted.sum()),
     }
@@ -110,7 +114,7 @@ def parts_of(errors: Errors) -> dict[str, float]:
         each = errors.of([name for name in names if name in errors.names])
         wholes = each.counted.sum(axis=0)
         if wholes.all() and len(wholes):
-            parts[part] = float(((each.relative <= 0.5).sum(axis=0) / wholes).mean())
+            parts[part] = float((each.within(0.5, reaching=True).sum(axis=0) / wholes).mean())
     return parts
 
 
@@ -149,6 +153,13 @@ def shared_keypoints(found: Skeleton, truth: Skeleton) -> tuple[tuple[str, ...],
     """Names that two skeletons share, and their positions in each."""
     names = tuple(name for name in found.keypoints if name in truth.keypoints)
     return names, [found.index(name) for name in names], [truth.index(name) for name in names]
+
+
+def size_in(data: PoseData) -> Callable[[Person], float]:
+    """What people of a set are measured by: their heads, their torsos, or the longer side of their boxes."""
+    if data.headline == "PCKh@0.5":
+        return head_of
+    return partial(torso_of, data.skeleton.torso) if data.skeleton.torso else side
 
 
 def torso_of(ends: tuple[int, int], person: Person) -> float:

@@ -121,6 +121,11 @@ class Testing(Settings):
         default=False, description="where no box is given, look for the person first; else the whole picture is the box"
     )
     score_threshold: float = Field(default=0.2, ge=0, description="joints above it make up a person's score")
+    box_threshold: float = Field(default=0.0, ge=0, description="a detector's boxes scored below are passed over")
+    nms: Literal["oks", "soft_oks", "none"] = Field(
+        default="oks", description="evaluation: how poses that show the same person are suppressed"
+    )
+    nms_threshold: float = Field(default=0.9, gt=0, description="oks: similarity that is too much; soft_oks: its width")
     batch_size: int = Field(default=32, gt=0, description="crops per batch")
 
 
