@@ -152,7 +152,10 @@ def scorer(recipe: Recipe, held_out: Sequence[DataSet]) -> "Callable[[nn.Module]
         precision = "bf16" if recipe.training.precision == "bf16" else "fp32"
         inference = recipe.inference(TorchEngine(network, device, precision))
         for data in held_out:
-            figures.setdefault(data.headline, recipe.evaluate(inference, data)["metrics"][data.headline])
+            metrics = recipe.evaluate(inference, data)["metrics"]
+            if data.headline not in metrics:
+                raise HRNetError(f"{data.name} has no labels to validate with: name another set with --val")
+            figures.setdefault(data.headline, metrics[data.headline])
         return figures
 
     return score
