@@ -33,7 +33,9 @@ WAYS = {
     "fused, fp16, CUDA graphs": {"precision": "fp16", "fused": True, "graphs": True},
     "fp16, torch.compile": {"precision": "fp16", "compiled": True},
 }
-LIMITS = {"fp32": 0.01, "bf16": 0.06, "fp16": 0.02}  # mean error of the maps over their mean size
+# Mean error of the maps over their mean size. Random weights enlarge what rounding begins (TF32 has fp16's digits), and
+# a wrong path is off by 100 %; the embedded weights' keypoints are held to the engines' own budgets.
+LIMITS = {"fp32": 0.08, "bf16": 0.4, "fp16": 0.08}
 
 
 class Eager:
@@ -94,9 +96,9 @@ def inference(name: str, batches: tuple[int, ...], seconds: float) -> bool:
     """Print one network's table; whether every answer was right."""
     recipe = hrnet.recipe(name)
     torch.manual_seed(0)
-    network = lively(recipe.model.build())
     width, height = recipe.model.input_size
     crops = np.stack([record.image for record in figures(max(batches), size=(width, height)).records])
+    network = lively(recipe.model.build(), crops[:8])
     engines, lines = engines_of(network, recipe, crops[:2])
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     reference = engines["eager fp32 (TF32)"].run(crops[:8])[0]
@@ -118,11 +120,15 @@ def inference(name: str, batches: tuple[int, ...], seconds: float) -> bool:
     return not any("OFF" in verdict for verdict in verdicts.values())
 
 
-def lively(network: torch.nn.Module) -> torch.nn.Module:
-    """Batch-norm statistics as training leaves them, so that the maps of random weights carry something."""
+def lively(network: torch.nn.Module, pictures: np.ndarray) -> torch.nn.Module:
+    """Random weights whose batch norms know their inputs, as training leaves them, so that maps carry something."""
     for layer in network.modules():
         if isinstance(layer, torch.nn.Conv2d):
             torch.nn.init.kaiming_normal_(layer.weight)
+        elif isinstance(layer, torch.nn.BatchNorm2d):
+            layer.momentum = None  # the plain mean
+    with torch.no_grad():
+        network.train()(normalised_batch(torch.from_numpy(pictures)))
     return network.eval()
 
 

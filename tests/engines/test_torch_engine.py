@@ -56,3 +56,17 @@ def test_every_output_comes_out_in_order():
 
     first, second = TorchEngine(Several(), "cpu").run(PICTURES)
     assert first.shape == (3, 1, 64, 64) and second.shape == (3, 2)
+
+
+def test_a_batch_norm_that_is_used_twice_is_not_folded_twice(network):
+    class Twice(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.network = network
+
+        def forward(self, image):
+            return self.network(image) + self.network(image.flip(3))
+
+    with pytest.warns(UserWarning, match="used twice"):
+        engine = TorchEngine(Twice(), "cpu", fused=True)
+    np.testing.assert_allclose(engine.run(PICTURES)[0], TorchEngine(Twice(), "cpu").run(PICTURES)[0], rtol=1e-4)

@@ -84,14 +84,25 @@ class Recorded:
 
 
 def fuse(network: nn.Module) -> nn.Module:
-    """A copy with batch norms folded into the convolutions before them, or a plain copy where torch cannot trace it."""
+    """A copy with batch norms folded into the convolutions before them, or a plain copy where torch cannot trace it.
+
+    Of a module that ends in decoding, the network inside is folded.
+    """
+    if getattr(network, "decodes", False):
+        copied = deepcopy(network)
+        copied.network = fuse(copied.network)  # type: ignore[arg-type]
+        return copied
+    from torch.fx import symbolic_trace
     from torch.fx.experimental.optimization import fuse as folded
     from torch.fx.proxy import TraceError
 
     try:
-        return folded(network)
+        used = [node.target for node in symbolic_trace(network).graph.nodes if node.op == "call_module"]
+        norms = [name for name in used if isinstance(network.get_submodule(str(name)), nn.BatchNorm2d)]
+        if len(set(norms)) == len(norms):  # one that is used twice would be folded twice
+            return folded(network)
+        reason = "a batch norm is used twice"
     except (TraceError, TypeError) as error:  # control flow that depends on tensors
-        warnings.warn(
-            f"batch norms stay as they are, torch cannot trace {type(network).__name__}: {error}", stacklevel=2
-        )
-        return deepcopy(network)
+        reason = f"torch cannot trace it ({error})"
+    warnings.warn(f"batch norms of {type(network).__name__} are not folded: {reason}", stacklevel=2)
+    return deepcopy(network)

@@ -61,7 +61,7 @@ def test_the_whole_path_with_decoding_inside_finds_the_same_poses():
     )
     items = [(record.image, record.boxes, None) for record in figures(3, size=(48, 64)).records]
     outside = list(recipe.inference(TorchEngine(network, "cpu")).predict(items))
-    inside = list(recipe.inference(TorchEngine(Decoding(network, recipe), "cpu")).predict(items))
+    inside = list(recipe.inference(TorchEngine(Decoding(network, recipe), "cpu", fused=True)).predict(items))
     for (pose,), (expected,) in zip(inside, outside, strict=True):
         np.testing.assert_allclose(pose.keypoints, expected.keypoints, atol=0.02)
         np.testing.assert_allclose(pose.scores, expected.scores, atol=1e-4)

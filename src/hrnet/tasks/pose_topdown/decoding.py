@@ -29,17 +29,18 @@ class Decoding(nn.Module):
         self.shift = recipe.testing.shift_heatmap and recipe.framing.convention == "published"
         codec = Codec(recipe)
         self.register_buffer("order", torch.from_numpy(recipe.model.keypoints.flip_order.copy()), persistent=False)
-        self.stride = tuple(float(value) for value in codec.stride)
         self.width, self.height = codec.map_size
+        self.stride = [float(value) for value in codec.stride]
+        # Constants of whole numbers: neither a shorter type nor the recording of a CUDA graph touches them.
+        self.register_buffer("neighbours", torch.tensor([1, -1, self.width, -self.width]), persistent=False)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         maps = self.activate(self.network(image))  # (B, K, h, w)
         if self.flip:
             mirrored = self.activate(self.network(image.flip(3)))
             maps = (maps + self.flip_back(mirrored)) * 0.5
-        flat = maps.flatten(2)
-        cells, scores = self.quarter(flat) if self.settings.kind == "gaussian" else self.local_mean(maps)
-        return cells * cells.new_tensor(self.stride), scores
+        cells, scores = self.quarter(maps.flatten(2)) if self.settings.kind == "gaussian" else self.local_mean(maps)
+        return torch.stack([cells[..., axis] * self.stride[axis] for axis in (0, 1)], dim=-1), scores
 
     def activate(self, maps: Tensor) -> Tensor:
         """What may be averaged, in float32 whatever the network's type."""
@@ -63,8 +64,7 @@ class Decoding(nn.Module):
             return cells, scores
         inner = (x > 1) & (x < self.width - 1) & (y > 1) & (y < self.height - 1)
         middle = torch.where(inner, index, torch.full_like(index, self.width + 1))
-        steps = torch.tensor([1, -1, self.width, -self.width], device=flat.device)
-        right, left, below, above = flat.gather(2, middle[..., None] + steps).unbind(dim=2)
+        right, left, below, above = flat.gather(2, middle[..., None] + self.get_buffer("neighbours")).unbind(dim=2)
         slope = torch.stack([right - left, below - above], dim=-1).sign()
         return cells + 0.25 * slope * inner[..., None].float(), scores
 
