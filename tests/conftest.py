@@ -29,3 +29,11 @@ def shared() -> Path:
     if not SHARED.exists():
         pytest.skip(f"{SHARED} is missing")
     return SHARED
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    """What is remembered between runs lies in a folder of the test session's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HRNET_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield

@@ -2,26 +2,40 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hrnet.catalogue import resolve
-from hrnet.errors import HRNetError, UsageError, nearest
+from hrnet.datasets.synthetic import figures
+from hrnet.engines.cache import digest, file_digest
+from hrnet.engines.choosing import Choice, Network, Wish, choose, outputs_agree
+from hrnet.engines.engine import Engine
+from hrnet.errors import HRNetError, UsageError
 from hrnet.images import as_rgb, read_image
+from hrnet.results.agreement import Agreement
 from hrnet.results.pose import Pose
+from hrnet.settings import Recipe
+from hrnet.weights.files import load_weights, must_be_a_file
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Boxes = Sequence[Sequence[float]] | np.ndarray
-PRECISIONS = ("fp32", "bf16")
 
 
 class Predictor:
     """Finds the poses of people whose boxes are given.
 
-    `Predictor()` uses the weights that ship with the package, `Predictor("runs/mine/best.safetensors")` your own, and
-    `Predictor("pose_topdown/w32_256x192", weights="pose_hrnet_w32_256x192.pth")` published ones. `device` is a torch
-    device (CUDA where there is one by default), `precision` "fp32" or "bf16", `flip` overrules the recipe's flip test,
-    and `changes` other fields by their dotted paths, as in `{"testing.batch_size": 8}`.
+    `Predictor()` uses the weights that ship with the package, `Predictor("runs/mine/best.safetensors")` your own,
+    `Predictor("pose_topdown/w32_256x192", weights="pose_hrnet_w32_256x192.pth")` published ones, and
+    `Predictor("w32.onnx")` a network that `hrnet export` wrote, for which torch need not be installed.
+
+    `engine` is "torch", "onnx", "openvino", or "auto": the fastest on this machine whose answers stay within the budget
+    of docs/performance.md, measured the first time and remembered; `engine_note` then says what was chosen and why.
+    `precision` "fp32", "bf16", "fp16" or "int8" leaves only engines that compute so. `device` is a torch device and
+    means the engine "torch", in fp32 where no precision is named. `flip` overrules the recipe's flip test, and
+    `changes` other fields by their dotted paths, as in `{"testing.batch_size": 8}`.
     """
 
     def __init__(
@@ -29,24 +43,22 @@ class Predictor:
         name_or_path: str | Path | None = None,
         weights: str | Path | None = None,
         *,
+        engine: str = "auto",
+        precision: str | None = None,
         device: str | None = None,
-        precision: str = "fp32",
         flip: bool | None = None,
         changes: Mapping[str, Any] | None = None,
     ) -> None:
-        from hrnet.engines.torch_engine import TorchEngine
-        from hrnet.weights.files import load_weights
-
-        if precision not in PRECISIONS:
-            raise UsageError(f"there is no precision {precision!r}: {nearest(precision, PRECISIONS)}")
-        check_device(device)
+        wish = Wish(engine, precision, device)
+        if device is not None:
+            check_device(device)
         self.recipe, self.weights = resolve(name_or_path, weights)
         if flip is not None:
             self.recipe = self.recipe.but(testing__flip=flip)
         self.recipe = self.recipe.override(changes or {})
-        network = self.recipe.model.build()
-        self.report = load_weights(network, self.weights)
-        self.inference = self.recipe.inference(TorchEngine(network, device, precision))
+        choice = engine_for(self.recipe, self.weights, wish)
+        self.engine, self.engine_note = choice.engine, choice.why
+        self.inference = self.recipe.inference(self.engine)
 
     def __call__(
         self,
@@ -76,7 +88,32 @@ class Predictor:
         return self.recipe.draw(opened(image), results, min_score)
 
 
-def check_device(device: str | None) -> None:
+def engine_for(recipe: Recipe, weights: Path, wish: Wish) -> Choice:
+    """The engine that a user means, for a recipe's network with the weights of a file."""
+    must_be_a_file(weights)
+
+    def build() -> "nn.Module":
+        network = recipe.model.build()
+        load_weights(network, weights)
+        return network
+
+    key = digest(file_digest(weights), recipe.name.split("/")[0], recipe.model.model_dump_json())
+    network = Network(key, recipe.model.input_size, build, recipe.any_size)
+    return choose(network, wish, lambda engine, plain: agreement_on_drawn_pictures(recipe, engine, plain))
+
+
+def agreement_on_drawn_pictures(recipe: Recipe, engine: Engine, reference: Engine, count: int = 16) -> Agreement:
+    """How well two engines agree on pictures of drawn people, by the measure of the recipe's task."""
+    records = figures(count, size=recipe.model.input_size).records
+    found, expected = (
+        list(recipe.inference(each).predict((record.image, record.boxes, None) for record in records))
+        for each in (engine, reference)
+    )
+    verdict = recipe.agreement(found, expected, engine.precision)
+    return verdict or outputs_agree(engine, reference, np.stack([record.image for record in records]))
+
+
+def check_device(device: str) -> None:
     """Refuse a device that torch does not know, or that is not in this machine."""
     import torch
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from hrnet.engines.engine import Engine
+    from hrnet.results.agreement import Agreement
 
 
 class Settings(BaseModel):
@@ -203,6 +204,7 @@ class Recipe(Settings, ABC):
     """
 
     results: ClassVar[str] = "poses"  # the kind of its results: "poses", "label_maps" or "classes"
+    any_size: ClassVar[bool] = False  # whether prediction feeds the network other sizes than `model.input_size`
 
     name: str
     model: Model
@@ -225,6 +227,11 @@ class Recipe(Settings, ABC):
     @abstractmethod
     def inference(self, engine: "Engine") -> Inference:
         """The prediction path on an engine that runs the network."""
+
+    def agreement(self, found: Sequence[Any], reference: Sequence[Any], precision: str) -> "Agreement | None":
+        """How well the results of two engines agree on the same items, judged by the budget of a precision; None where
+        the task has no measure of its own, and the engines' outputs are compared instead."""
+        return None
 
     @abstractmethod
     def evaluate(self, inference: Any, data: Any) -> dict[str, Any]:

@@ -117,7 +117,7 @@ def validation_pictures(weights: Path, held_out: Sequence[DataSet], count: int =
     from hrnet.predictor import Predictor
     from hrnet.results.drawing import contact_sheet
 
-    predictor = Predictor(weights)
+    predictor = Predictor(weights, engine="torch", precision="fp32")
     pictures, labels = [], []
     for data in held_out:
         for record in data.records[: count // len(held_out)]:

@@ -35,8 +35,13 @@ def evaluate(
         Path | None, typer.Option(metavar="FILE", help="Write a page with figures, plots, the worst and best people.")
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures here.")] = None,
+    engine: Annotated[
+        Literal["auto", "torch", "onnx", "openvino"], typer.Option(help="What runs the network; see hrnet predict.")
+    ] = "torch",
+    precision: Annotated[
+        Literal["fp32", "bf16", "fp16", "int8"], typer.Option(help="Arithmetic of the network; fp32 is as published.")
+    ] = "fp32",
     device: Annotated[str | None, typer.Option(help="cpu or cuda; default: cuda where there is one.")] = None,
-    precision: Annotated[Literal["fp32", "bf16"], typer.Option(help="Arithmetic of the network.")] = "fp32",
 ) -> None:
     """Score weights on a data set: OKS AP, PCKh or PCK with intervals, errors by kind; docs/evaluation.md explains."""
     from hrnet.evaluator import evaluate as score
@@ -47,7 +52,7 @@ def evaluate(
     sets = [text for text in data if not OVERRIDE.match(text)]
     if len(sets) != 1:
         raise UsageError(f"expected one data set, found {len(sets)}: evaluate them one by one")
-    predictor = Predictor(recipe, weights, device=device, precision=precision, changes=changes)
+    predictor = Predictor(recipe, weights, engine=engine, precision=precision, device=device, changes=changes)
     figures = score(predictor, sets[0], split, images or (), boxes=boxes, results=results, html=html)
     typer.echo("\n".join(lines(figures)))
     if json_file is not None:

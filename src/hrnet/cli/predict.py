@@ -30,8 +30,15 @@ def predict(
     form: Annotated[Literal["json", "coco", "csv"], typer.Option("--format", help="How results are written.")] = "json",
     draw: Annotated[bool, typer.Option("--draw/--no-draw", help="Write pictures with results drawn.")] = True,
     min_score: Annotated[float, typer.Option(help="Joints scored below are not drawn.")] = 0.3,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda; default: cuda where there is one.")] = None,
-    precision: Annotated[Literal["fp32", "bf16"], typer.Option(help="Arithmetic of the network.")] = "fp32",
+    engine: Annotated[
+        Literal["auto", "torch", "onnx", "openvino"],
+        typer.Option(help="What runs the network; auto measures once which is fastest here, and remembers it."),
+    ] = "auto",
+    precision: Annotated[
+        Literal["fp32", "bf16", "fp16", "int8"] | None,
+        typer.Option(help="Arithmetic of the network; default: the fastest that keeps the answers."),
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="A torch device such as cpu or cuda; means --engine torch.")] = None,
 ) -> None:
     """Find poses, classes of pixels or classes of pictures in photographs and write them, drawn and as data."""
     from hrnet.catalogue import for_task
@@ -43,7 +50,10 @@ def predict(
     output_folder(out)
     people = read_boxes(boxes) if boxes else None
     paths, failures = find_images(inputs)
-    predictor = Predictor(for_task(task, recipe, weights), weights, device=device, precision=precision)
+    predictor = Predictor(
+        for_task(task, recipe, weights), weights, engine=engine, precision=precision, device=device
+    )
+    typer.echo(f"engine: {predictor.engine_note}")
     kind = KINDS[predictor.recipe.results]
     if form not in kind.formats:
         raise UsageError(f"{kind.name} cannot be written as {form}: use --format {' or '.join(kind.formats)}")

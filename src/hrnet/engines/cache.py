@@ -79,13 +79,24 @@ class Memory:
         self.folder = cache_folder() / "engines" / digest(key, json.dumps(machine(), sort_keys=True))
 
     def recall(self) -> dict[str, Any] | None:
-        """What `remember` wrote, if all files that belong to it are still as they were."""
+        """What `remember` wrote; None where there is nothing that can be used."""
         try:
             told = json.loads((self.folder / "choice.json").read_text(encoding="utf-8"))
-            whole = all(file_digest(self.folder / name) == sign for name, sign in told["files"].items())
-            return told if whole and isinstance(told["engine"], str) else None
+            sound = all(isinstance(told[name], str) for name in ("engine", "precision", "device", "why"))
+            whole = all((self.folder / name).stat().st_size == size for name, (size, _) in told["files"].items())
+            return told if sound and whole and isinstance(told["measured"], dict) else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
+
+    def content(self, told: dict[str, Any], name: str) -> bytes:
+        """A file that belongs to a choice. Raises `HRNetError` where it is not what was written."""
+        try:
+            data = (self.folder / name).read_bytes()
+        except OSError as error:
+            raise HRNetError(f"{self.folder / name} cannot be read ({error.strerror})") from None
+        if digest(data) != told["files"][name][1]:
+            raise HRNetError(f"{self.folder / name} is damaged")
+        return data
 
     def remember(self, told: dict[str, Any], files: dict[str, bytes]) -> bool:
         """Keep a choice and its files; where that is impossible, say so once and go on."""
@@ -93,7 +104,7 @@ class Memory:
             self.folder.mkdir(parents=True, exist_ok=True)
             for name, content in files.items():
                 write_bytes(self.folder / name, content)
-            signs = {name: file_digest(self.folder / name) for name in files}
+            signs = {name: (len(content), digest(content)) for name, content in files.items()}
             write_text(self.folder / "choice.json", json.dumps({**told, "files": signs}, indent=1) + "\n")
         except (OSError, HRNetError) as error:
             warnings.warn(f"the choice of an engine cannot be kept, the next run measures again: {error}", stacklevel=2)

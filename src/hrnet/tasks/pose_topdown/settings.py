@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from hrnet.datasets.records import PoseData, Record
     from hrnet.engines.engine import Engine
+    from hrnet.results.agreement import Agreement
     from hrnet.tasks.pose_topdown.inference import TopDownInference
     from hrnet.tasks.pose_topdown.network import PoseHighResolutionNet
     from hrnet.tasks.pose_topdown.samples import PoseSamples
@@ -159,6 +160,11 @@ class PoseRecipe(Recipe):
         from hrnet.tasks.pose_topdown.inference import TopDownInference
 
         return TopDownInference(self, engine)
+
+    def agreement(self, found: Sequence[Any], reference: Sequence[Any], precision: str) -> "Agreement":
+        from hrnet.tasks.pose_topdown.agreement import agreement
+
+        return agreement(self, found, reference, precision)
 
     def evaluate(self, inference: "TopDownInference", data: "PoseData") -> dict[str, Any]:
         from hrnet.tasks.pose_topdown.scoring import evaluate

@@ -1,0 +1,256 @@
+"""Which engine runs a network fastest on this machine without changing its answers: measured once, remembered."""
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hrnet.engines.cache import Memory, cuda_driver, installed
+from hrnet.engines.engine import Engine
+from hrnet.engines.onnx_engine import OnnxEngine
+from hrnet.engines.openvino_engine import OpenVINOEngine
+from hrnet.errors import HRNetError, UsageError, nearest
+from hrnet.results.agreement import Agreement, judged
+
+if TYPE_CHECKING:
+    from torch import nn
+
+ENGINES = ("auto", "torch", "onnx", "openvino")
+PRECISIONS = ("fp32", "bf16", "fp16", "int8")
+BATCH = 8
+ROUNDS = 3
+OUTPUT_BUDGETS = {"fp32": 0.005, "bf16": 0.05, "fp16": 0.02, "int8": 0.15}
+Judge = Callable[[Engine, Engine], Agreement]
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to run a network."""
+
+    engine: str
+    precision: str
+    device: str = "cpu"
+
+    def __str__(self) -> str:
+        return f"{self.engine} {self.precision}" + (f" on {self.device}" if self.device != "cpu" else "")
+
+
+@dataclass
+class Network:
+    """A network with its weights, as engines are made from it; built when first needed.
+
+    `key` tells it apart from every other (weights and model). `size` is the width and height that it is measured at,
+    `any_size` whether its task feeds other sizes too. `int8` is an OpenVINO file in int8 whose proof held.
+    """
+
+    key: str
+    size: tuple[int, int]
+    build: "Callable[[], nn.Module]"
+    any_size: bool = False
+    int8: Path | None = None
+
+    @cached_property
+    def module(self) -> "nn.Module":
+        return self.build()
+
+    @cached_property
+    def folder(self) -> TemporaryDirectory:
+        return TemporaryDirectory(prefix="hrnet-")
+
+    @cached_property
+    def onnx(self) -> Path:
+        """The network as an ONNX file, in a folder that goes with this object."""
+        from hrnet.engines.graph import write_onnx
+
+        path = Path(self.folder.name) / "network.onnx"
+        write_onnx(self.module, self.size, path, ("batch", "size") if self.any_size else ("batch",))
+        return path
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a user asks for: an engine or "auto", a precision or whichever is fastest, a torch device or none."""
+
+    engine: str = "auto"
+    precision: str | None = None
+    device: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.engine not in ENGINES:
+            raise UsageError(f"there is no engine {self.engine!r}: {nearest(self.engine, ENGINES)}")
+        if self.precision is not None and self.precision not in PRECISIONS:
+            raise UsageError(f"there is no precision {self.precision!r}: {nearest(self.precision, PRECISIONS)}")
+        if self.device not in (None, "cpu") and self.engine in ("onnx", "openvino"):
+            raise UsageError(f"the engine {self.engine!r} runs on the CPU: leave the device out, or take engine 'torch'")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An engine, ready, and one line about why it was taken."""
+
+    engine: Engine
+    why: str
+    measured: dict[str, float] = field(default_factory=dict)
+
+
+def choose(network: Network, wish: Wish, judge: Judge) -> Choice:
+    """The engine that a user means; where several would do, the fastest whose answers stay within their budget.
+
+    `judge` runs two engines over the same pictures and says how well they agree. The choice is remembered in the
+    cache folder. An engine that is not installed, fails, or is beyond its budget is passed over with a warning, unless
+    it is the only one asked for: then its error is raised.
+    """
+    if wish.engine == "auto" and wish.device is not None:
+        wish = Wish("torch", wish.precision or "fp32", wish.device)
+    ways = ways_for(wish, network)
+    if not ways:
+        raise UsageError(f"no engine that is installed here runs {wish.precision}: leave the precision out")
+    if len(ways) == 1:
+        return Choice(opened(ways[0], network), f"{ways[0]}, as asked for")
+    memory = Memory(f"{network.key} {network.size} {network.any_size} {network.int8} {wish}")
+    told = memory.recall()
+    if told is not None:
+        try:
+            return Choice(recalled(told, memory, network), f"{told['why']} (measured before)", told["measured"])
+        except (HRNetError, RuntimeError, KeyError, ValueError, OSError) as error:
+            warnings.warn(f"the remembered engine cannot be used, all are measured again: {error}", stacklevel=2)
+    _ = network.module  # weights that cannot be loaded are no engine's fault
+    return measured(ways, network, judge, memory)
+
+
+def ways_for(wish: Wish, network: Network) -> list[Way]:
+    """All ways that fit a wish, the most promising first; what is not installed is left out unless asked for."""
+    gpu = wish.engine in ("auto", "torch") and wish.device is None and cuda_driver() and cuda_in_torch()
+    if gpu or wish.device not in (None, "cpu"):
+        ways = [Way("torch", precision, wish.device or "cuda") for precision in ("fp16", "bf16", "fp32")]
+    else:
+        names = {"openvino": ("bf16", "fp32"), "torch": ("bf16", "fp32"), "onnx": ("fp32",)}
+        if network.int8 is not None:
+            names["openvino"] = ("int8", "bf16", "fp32")
+        if wish.engine == "auto":
+            packages = {"openvino": "openvino", "torch": "torch", "onnx": "onnxruntime"}
+            names = {name: each for name, each in names.items() if installed(packages[name])}
+            if "openvino" in names:
+                names.pop("onnx", None)  # nowhere seen to be the faster of the two
+        ways = [Way(name, precision) for name, each in names.items() for precision in each]
+    fits = [way for way in ways if wish.engine in ("auto", way.engine) and wish.precision in (None, way.precision)]
+    if wish.engine != "auto" and wish.precision is not None and not fits:
+        raise UsageError(f"the engine {wish.engine!r} does not run {wish.precision} here: leave the precision out")
+    return fits
+
+
+def cuda_in_torch() -> bool:
+    """Whether torch is there and sees a CUDA device."""
+    if not installed("torch"):
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def opened(way: Way, network: Network) -> Engine:
+    """An engine for a way. Raises `HRNetError` where it is not installed or cannot run the network."""
+    if way.engine == "openvino":
+        if way.precision == "int8" and network.int8 is None:
+            raise HRNetError("int8 needs a network exported in int8 whose proof held: see hrnet export --precision int8")
+        return OpenVINOEngine(network.int8 or network.onnx if way.precision == "int8" else network.onnx, way.precision)
+    if way.engine == "onnx":
+        return OnnxEngine(network.onnx)
+    return torch_engine(way, network)
+
+
+def torch_engine(way: Way, network: Network) -> Engine:
+    """PyTorch: as published in fp32, else with batch norms folded and, on CUDA, launches recorded."""
+    from hrnet.engines.torch_engine import TorchEngine
+
+    short = way.precision != "fp32"
+    return TorchEngine(network.module, way.device, way.precision, fused=short, graphs=short and way.device != "cpu")
+
+
+def measured(ways: list[Way], network: Network, judge: Judge, memory: Memory) -> Choice:
+    """Measure all ways side by side and keep the fastest whose answers agree with torch's in fp32."""
+    width, height = network.size
+    pictures = np.random.default_rng(0).integers(0, 256, (BATCH, height, width, 3)).astype(np.uint8)
+    engines: dict[Way, Engine] = {}
+    for way in ways:
+        try:
+            engines[way] = opened(way, network)
+            engines[way].run(pictures)
+        except (HRNetError, RuntimeError) as error:
+            engines.pop(way, None)
+            warnings.warn(f"the engine {way} is passed over: {error}", stacklevel=3)
+    if not engines:
+        raise HRNetError(f"none of the engines {', '.join(map(str, ways))} runs this network here: see the warnings")
+    times = milliseconds(engines, pictures)
+    plain = reference(engines, network)
+    for way in sorted(engines, key=times.__getitem__):
+        verdict = judge(engines[way], plain) if engines[way] is not plain else Agreement({})
+        if verdict.holds:
+            break
+        warnings.warn(f"the engine {way} is passed over: {'; '.join(verdict.faults)}", stacklevel=3)
+    else:
+        way, verdict = Way("torch", "fp32", getattr(plain, "device", "cpu")), Agreement({})
+        times[way], engines[way] = milliseconds({way: plain}, pictures)[way], plain
+    slowest = max(times, key=times.__getitem__)
+    faster = f", {times[slowest] / times[way]:.1f} x faster than {slowest}" if slowest is not way else ""
+    apart = f"; agreement with fp32: {verdict}" if verdict.figures else ""
+    why = f"{way}: {times[way]:.2f} ms per crop of {width}x{height} in batches of {BATCH}{faster}{apart}"
+    told = {"engine": way.engine, "precision": way.precision, "device": way.device, "why": why}
+    told["measured"] = {str(each): round(value, 3) for each, value in times.items()}
+    memory.remember(told, kept_files(engines[way], network, way))
+    return Choice(engines[way], why, told["measured"])
+
+
+def reference(engines: dict[Way, Engine], network: Network) -> Engine:
+    """What answers are compared with: torch in fp32."""
+    found = [engine for way, engine in engines.items() if (way.engine, way.precision) == ("torch", "fp32")]
+    device = next(iter(engines)).device
+    return found[0] if found else torch_engine(Way("torch", "fp32", device), network)
+
+
+def milliseconds(engines: dict[Way, Engine], pictures: np.ndarray) -> dict[Way, float]:
+    """Shortest milliseconds per picture of each engine, rounds interleaved."""
+    times: dict[Way, float] = dict.fromkeys(engines, float("inf"))
+    for _ in range(ROUNDS):
+        for way, engine in engines.items():
+            began = time.perf_counter()
+            engine.run(pictures)
+            times[way] = min(times[way], 1000 * (time.perf_counter() - began) / len(pictures))
+    return times
+
+
+def outputs_agree(engine: Engine, reference: Engine, pictures: np.ndarray) -> Agreement:
+    """How far an engine's outputs are from the reference's: mean difference over mean size, the worst output of all."""
+    pairs = zip(engine.run(pictures), reference.run(pictures), strict=True)
+    off = max(float(np.abs(a - b).mean() / max(np.abs(b).mean(), 1e-12)) for a, b in pairs)
+    return judged({"outputs differ by": round(off, 5)}, {"outputs differ by": OUTPUT_BUDGETS[engine.precision]})
+
+
+def kept_files(engine: Engine, network: Network, way: Way) -> dict[str, bytes]:
+    """What lets the next run start without torch: the graph, and what OpenVINO compiled from it."""
+    if way.engine == "torch":
+        return {}
+    files = {"network.onnx": network.onnx.read_bytes()} if way.precision != "int8" else {}
+    if isinstance(engine, OpenVINOEngine):
+        files |= {f"streams-{streams}.blob": engine.blob(streams) for streams in {1, engine.streams}}
+    return files
+
+
+def recalled(told: dict[str, Any], memory: Memory, network: Network) -> Engine:
+    """The engine that was remembered, from what was kept; files are checked as they are read."""
+    way = Way(told["engine"], told["precision"], told["device"])
+    if way.engine == "openvino":
+        path = network.int8 if way.precision == "int8" and network.int8 else memory.path("network.onnx")
+        names = [name for name in told["files"] if name.startswith("streams-")]
+        blobs = {int(name[8:-5]): partial(memory.content, told, name) for name in names}
+        return OpenVINOEngine(path, way.precision, blobs=blobs)
+    if way.engine == "onnx":
+        memory.content(told, "network.onnx")
+        return OnnxEngine(memory.path("network.onnx"))
+    return torch_engine(way, network)
