@@ -175,7 +175,6 @@ def test_a_training_fills_its_folder(folder, capsys):
     names = {"recipe.yaml", "best.safetensors", "last.safetensors", "last.ckpt", "curves.png", "validation.jpg", "logs"}
     assert names <= set(os.listdir(folder / "run"))
     assert hrnet.recipe(str(folder / "run/recipe.yaml")) == recipe
-    predictor = hrnet.Predictor(weights, engine="torch")
     card = read_meta(weights)["card"]
     assert card["data"] == ["set (64 pictures)"] and card["samples"] == 64
     first, second = (line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch "))

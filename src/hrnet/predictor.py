@@ -110,7 +110,7 @@ def agreement_on_drawn_pictures(recipe: Recipe, engine: Engine, reference: Engin
         for each in (engine, reference)
     )
     verdict = recipe.agreement(found, expected, engine.precision)
-    return verdict or outputs_agree(engine, reference, np.stack([record.image for record in records]))
+    return verdict or outputs_agree(engine, reference, np.stack([record.read() for record in records]))
 
 
 def check_device(device: str) -> None:

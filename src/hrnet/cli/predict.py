@@ -38,7 +38,9 @@ def predict(
         Literal["fp32", "bf16", "fp16", "int8"] | None,
         typer.Option(help="Arithmetic of the network; default: the fastest that keeps the answers."),
     ] = None,
-    device: Annotated[str | None, typer.Option(help="A torch device such as cpu or cuda; means --engine torch.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="A torch device such as cpu or cuda; means --engine torch.")
+    ] = None,
 ) -> None:
     """Find poses, classes of pixels or classes of pictures in photographs and write them, drawn and as data."""
     from hrnet.catalogue import for_task

@@ -87,7 +87,9 @@ class Wish:
         if self.precision is not None and self.precision not in PRECISIONS:
             raise UsageError(f"there is no precision {self.precision!r}: {nearest(self.precision, PRECISIONS)}")
         if self.device not in (None, "cpu") and self.engine in ("onnx", "openvino"):
-            raise UsageError(f"the engine {self.engine!r} runs on the CPU: leave the device out, or take engine 'torch'")
+            raise UsageError(
+                f"the engine {self.engine!r} runs on the CPU: leave the device out, or take engine 'torch'"
+            )
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,6 @@ def choose(network: Network, wish: Wish, judge: Judge) -> Choice:
     if wish.engine == "auto" and wish.device is not None:
         wish = Wish("torch", wish.precision or "fp32", wish.device)
     ways = ways_for(wish, network)
-    if not ways:
-        raise UsageError(f"no engine that is installed here runs {wish.precision}: leave the precision out")
     if len(ways) == 1:
         return Choice(opened(ways[0], network), f"{ways[0]}, as asked for")
     memory = Memory(f"{network.key} {network.size} {network.any_size} {network.int8} {wish}")
@@ -140,8 +140,11 @@ def ways_for(wish: Wish, network: Network) -> list[Way]:
                 names.pop("onnx", None)  # nowhere seen to be the faster of the two
         ways = [Way(name, precision) for name, each in names.items() for precision in each]
     fits = [way for way in ways if wish.engine in ("auto", way.engine) and wish.precision in (None, way.precision)]
-    if wish.engine != "auto" and wish.precision is not None and not fits:
-        raise UsageError(f"the engine {wish.engine!r} does not run {wish.precision} here: leave the precision out")
+    if not fits:
+        known = ", ".join(dict.fromkeys(way.precision for way in ways if wish.engine in ("auto", way.engine)))
+        raise UsageError(
+            f"{wish.engine!r} does not run {wish.precision} here: take {known}, or leave the precision out"
+        )
     return fits
 
 
@@ -158,7 +161,9 @@ def opened(way: Way, network: Network) -> Engine:
     """An engine for a way. Raises `HRNetError` where it is not installed or cannot run the network."""
     if way.engine == "openvino":
         if way.precision == "int8" and network.int8 is None:
-            raise HRNetError("int8 needs a network exported in int8 whose proof held: see hrnet export --precision int8")
+            raise HRNetError(
+                "int8 needs a network exported in int8 whose proof held: see hrnet export --precision int8"
+            )
         return OpenVINOEngine(network.int8 or network.onnx if way.precision == "int8" else network.onnx, way.precision)
     if way.engine == "onnx":
         return OnnxEngine(network.onnx)
@@ -201,7 +206,7 @@ def measured(ways: list[Way], network: Network, judge: Judge, memory: Memory) ->
     faster = f", {times[slowest] / times[way]:.1f} x faster than {slowest}" if slowest is not way else ""
     apart = f"; agreement with fp32: {verdict}" if verdict.figures else ""
     why = f"{way}: {times[way]:.2f} ms per crop of {width}x{height} in batches of {BATCH}{faster}{apart}"
-    told = {"engine": way.engine, "precision": way.precision, "device": way.device, "why": why}
+    told: dict[str, Any] = {"engine": way.engine, "precision": way.precision, "device": way.device, "why": why}
     told["measured"] = {str(each): round(value, 3) for each, value in times.items()}
     memory.remember(told, kept_files(engines[way], network, way))
     return Choice(engines[way], why, told["measured"])
