@@ -243,7 +243,7 @@ def kept_files(engine: Engine, network: Network, way: Way) -> dict[str, bytes]:
         return {}
     files = {"network.onnx": network.onnx.read_bytes()} if way.precision != "int8" else {}
     if isinstance(engine, OpenVINOEngine):
-        files |= {f"streams-{streams}.blob": engine.blob(streams) for streams in {1, engine.streams}}
+        files["compiled.blob"] = engine.compiled_blob()
     return files
 
 
@@ -252,9 +252,9 @@ def recalled(told: dict[str, Any], memory: Memory, network: Network) -> Engine:
     way = Way(told["engine"], told["precision"], told["device"])
     if way.engine == "openvino":
         path = network.int8 if way.precision == "int8" and network.int8 else memory.path("network.onnx")
-        names = [name for name in told["files"] if name.startswith("streams-")]
-        blobs = {int(name[8:-5]): partial(memory.content, told, name) for name in names}
-        return OpenVINOEngine(path, way.precision, blobs=blobs)
+        blob = memory.content(told, "compiled.blob")
+        whole = partial(memory.content, told, "network.onnx") if "network.onnx" in told["files"] else lambda: None
+        return OpenVINOEngine(path, way.precision, blob=blob, whole=whole)
     if way.engine == "onnx":
         memory.content(told, "network.onnx")
         return OnnxEngine(memory.path("network.onnx"))

@@ -1,9 +1,11 @@
 """OpenVINO as an engine: on Intel's and ARM's processors it picks kernels that others leave unused."""
 
 import io
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -20,8 +22,9 @@ class OpenVINOEngine:
     """Runs an ONNX file or an OpenVINO one (.xml) of ours on the CPU; needs no torch.
 
     A large batch is cut into parts, one per core up to four, which wait for no other; a small one is run by all cores
-    together. Raises `HRNetError` for a file that OpenVINO cannot read, for a precision that
-    the processor lacks, and where OpenVINO is not installed.
+    together. `blob` is what `compiled_blob` once gave: with it the file is not read before a large batch comes, and
+    `whole` raises `HRNetError` if it has changed by then. Raises `HRNetError` for a file that OpenVINO cannot read, for
+    a precision that the processor lacks, and where OpenVINO is not installed.
     """
 
     def __init__(
@@ -30,20 +33,30 @@ class OpenVINOEngine:
         precision: str = "fp32",
         threads: int | None = None,
         decodes: bool = False,
-        blobs: Mapping[int, Callable[[], bytes]] | None = None,
+        blob: bytes | None = None,
+        whole: Callable[[], object] = lambda: None,
     ) -> None:
-        self.core, self.path, self.blobs = openvino_core(), path, dict(blobs or {})
+        self.core, self.path, self.whole = openvino_core(), path, whole
         self.has_bf16 = "BF16" in self.core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if precision == "bf16" and not self.has_bf16:
             raise HRNetError("this processor has no bf16 arithmetic: use the precision fp32")
         self.threads = threads or cores()
         self.streams = min(self.threads, MOST_STREAMS)
         self.name, self.precision, self.decodes = "openvino", precision, decodes
+        self.lock = Lock()
         self.requests: dict[int, list[Any]] = {}  # number of streams -> a request for each
+        if blob is not None:
+            self.requests[1] = requests_of(self.core.import_model(io.BytesIO(blob), "CPU"), 1)
 
     def run(self, pictures: np.ndarray) -> tuple[np.ndarray, ...]:
+        with self.lock:  # requests hold one batch at a time
+            return self.run_alone(pictures)
+
+    def run_alone(self, pictures: np.ndarray) -> tuple[np.ndarray, ...]:
+        """`run`, for one caller at a time."""
         streams = self.streams if len(pictures) >= FEWEST_PER_STREAM * self.streams else 1
         requests = self.prepared(streams)
+        streams = len(requests)
         as_bytes = requests[0].model_inputs[0].get_element_type().to_string() == "u8"
         parts = np.array_split(fitting(pictures, as_bytes), streams)
         for request, part in zip(requests, parts, strict=True):
@@ -58,9 +71,13 @@ class OpenVINOEngine:
     def prepared(self, streams: int) -> list[Any]:
         """Requests of the network compiled for a number of streams, compiled when first asked for."""
         if streams not in self.requests:
-            blob = self.blobs.pop(streams, None)
-            compiled = self.compiled(streams) if blob is None else self.core.import_model(io.BytesIO(blob()), "CPU")
-            self.requests[streams] = requests_of(compiled, streams)
+            try:
+                self.requests[streams] = requests_of(self.compiled(streams), streams)
+            except HRNetError as error:
+                if not self.requests:
+                    raise
+                warnings.warn(f"large batches are not run side by side: {error}", stacklevel=3)
+                self.streams, self.requests[streams] = 1, self.requests[1]
         return self.requests[streams]
 
     def compiled(self, streams: int) -> Any:
@@ -79,14 +96,15 @@ class OpenVINOEngine:
     @cached_property
     def model(self) -> Any:
         """The graph as it stands in the file."""
+        self.whole()
         try:
             return self.core.read_model(self.path)
         except RuntimeError as error:
             raise HRNetError(f"{self.path} cannot be read by OpenVINO ({first_line(error)}): export it again") from None
 
-    def blob(self, streams: int) -> bytes:
-        """The compiled network, which another engine on the same machine and version takes as one of its `blobs`."""
-        return self.prepared(streams)[0].get_compiled_model().export_model().getvalue()
+    def compiled_blob(self) -> bytes:
+        """The network as it is compiled for small batches, for another engine on the same machine and version."""
+        return self.prepared(1)[0].get_compiled_model().export_model().getvalue()
 
 
 def requests_of(compiled: Any, streams: int) -> list[Any]:

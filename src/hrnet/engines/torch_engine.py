@@ -2,6 +2,7 @@
 
 import warnings
 from copy import deepcopy
+from threading import Lock
 
 import numpy as np
 import torch
@@ -44,10 +45,10 @@ class TorchEngine:
         if compiled:
             self.network.compile()
         self.graphs: dict[tuple[int, ...], Recorded] | None = {} if graphs and self.device.type == "cuda" else None
-        self.name, self.precision = f"torch {self.device.type}", precision
+        self.name, self.precision, self.lock = f"torch {self.device.type}", precision, Lock()
 
     def run(self, pictures: np.ndarray) -> tuple[np.ndarray, ...]:
-        with torch.inference_mode():
+        with self.lock, torch.inference_mode():  # a recorded graph holds one batch at a time
             batch = torch.from_numpy(np.ascontiguousarray(pictures))
             outputs = self.replay(batch) if self.graphs is not None else self.network(batch.to(self.device))
             return tuple(output.float().cpu().numpy() for output in outputs)

@@ -1,0 +1,172 @@
+"""What is chosen, what is remembered, and that a bad memory costs a new measurement and nothing else."""
+
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from drawn import TINY
+from formula import filled
+
+from hrnet.datasets.synthetic import figures
+from hrnet.engines import choosing
+from hrnet.engines.cache import cache_folder
+from hrnet.engines.choosing import Network, Wish, choose, outputs_agree
+from hrnet.engines.onnx_engine import OnnxEngine
+from hrnet.engines.openvino_engine import OpenVINOEngine
+from hrnet.engines.torch_engine import TorchEngine
+from hrnet.errors import HRNetError, UsageError
+from hrnet.results.agreement import Agreement
+
+PICTURES = np.stack([record.image for record in figures(9, size=(64, 64)).records])
+
+
+@pytest.fixture(scope="module")
+def network():
+    return Network("tiny by formula", (64, 64), lambda: filled(TINY.model.build()))
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("HRNET_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def agreeing(engine, plain):
+    return outputs_agree(engine, plain, PICTURES)
+
+
+@pytest.mark.parametrize("count", [1, 3, 9])
+@pytest.mark.parametrize("kind, precision, off", [(OnnxEngine, "fp32", 1e-4), (OpenVINOEngine, "fp32", 1e-4)])
+def test_engines_without_torch_answer_as_torch(kind, precision, off, count, network):
+    engine = kind(network.onnx)
+    (found,) = engine.run(PICTURES[:count])
+    (expected,) = TorchEngine(network.module, "cpu").run(PICTURES[:count])
+    assert engine.precision == precision and found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=off * np.abs(expected).max())
+    with pytest.raises(HRNetError, match="uint8"):
+        engine.run(PICTURES.astype(np.float32))
+
+
+def test_a_choice_is_remembered_with_all_that_running_needs(own_cache, network):
+    first = choose(network, Wish(), agreeing)
+    assert len(first.measured) >= 3 and "ms per crop" in first.why
+
+    def torn():
+        raise AssertionError("the network was built again")
+
+    if first.engine.name.startswith("torch"):
+        pytest.skip("torch is the fastest here, and builds the network each time")
+    again = choose(Network(network.key, network.size, torn), Wish(), agreeing)
+    assert (again.engine.name, again.engine.precision) == (first.engine.name, first.engine.precision)
+    assert "measured before" in again.why and again.measured == first.measured
+    np.testing.assert_allclose(again.engine.run(PICTURES)[0], first.engine.run(PICTURES)[0], rtol=1e-3, atol=1e-3)
+
+
+def spoilt_text(folder: Path):
+    (folder / "choice.json").write_text('{"engine": "openvino", "pre')
+
+
+def spoilt_type(folder: Path):
+    told = json.loads((folder / "choice.json").read_text())
+    (folder / "choice.json").write_text(json.dumps({**told, "files": ["network.onnx"]}))
+
+
+def foreign(folder: Path):
+    told = json.loads((folder / "choice.json").read_text())
+    (folder / "choice.json").write_text(json.dumps({**told, "engine": "tensorrt"}))
+
+
+def flipped(folder: Path):
+    for path in folder.iterdir():
+        if path.suffix != ".json":
+            data = bytearray(path.read_bytes())
+            data[len(data) // 2] ^= 1
+            path.write_bytes(data)
+
+
+def cut(folder: Path):
+    for path in folder.iterdir():
+        if path.suffix != ".json":
+            path.write_bytes(path.read_bytes()[:-9])
+
+
+def gone(folder: Path):
+    for path in folder.iterdir():
+        if path.suffix != ".json":
+            path.unlink()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [flipped, *(pytest.param(each, marks=pytest.mark.slow) for each in (spoilt_text, spoilt_type, foreign, cut, gone))],
+)
+def test_a_spoilt_memory_costs_a_new_measurement(spoil, own_cache, network):
+    wish = Wish(engine="openvino")
+    choose(network, wish, agreeing)
+    (folder,) = (cache_folder() / "engines").iterdir()
+    spoil(folder)
+    with warnings.catch_warnings(action="ignore"):
+        again = choose(network, wish, agreeing)
+        (found,) = again.engine.run(PICTURES)
+    (expected,) = TorchEngine(network.module, "cpu").run(PICTURES)
+    np.testing.assert_allclose(found, expected, rtol=0.1, atol=0.1 * np.abs(expected).max())
+
+
+def test_a_cache_that_cannot_be_written_is_told_and_done_without(tmp_path, monkeypatch, network):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HRNET_CACHE", str(tmp_path / "file"))
+    with pytest.warns(UserWarning, match="cannot be kept"):
+        choice = choose(network, Wish(engine="openvino"), agreeing)
+    assert choice.engine.run(PICTURES)[0].shape == (9, 17, 16, 16)
+
+
+def test_engines_that_fail_or_answer_differently_are_passed_over(own_cache, network, monkeypatch):
+    opened = choosing.opened
+
+    def failing(way, network):
+        if way.engine == "openvino":
+            raise HRNetError("this machine is not made for it")
+        return opened(way, network)
+
+    monkeypatch.setattr(choosing, "opened", failing)
+    with pytest.warns(UserWarning) as told:
+        choice = choose(network, Wish(), lambda engine, plain: Agreement({}, ("the joints moved",)))
+    assert (choice.engine.name, choice.engine.precision) == ("torch cpu", "fp32")
+    sentences = " ".join(str(each.message) for each in told)
+    assert "openvino fp32 is passed over: this machine is not made for it" in sentences
+
+
+def test_weights_that_cannot_be_loaded_are_no_engines_fault(own_cache):
+    def build():
+        raise HRNetError("weights.pth is truncated")
+
+    with warnings.catch_warnings(action="error"), pytest.raises(HRNetError, match="truncated"):
+        choose(Network("broken", (64, 64), build), Wish(), agreeing)
+
+
+@pytest.mark.parametrize(
+    "wish, words",
+    [
+        ({"engine": "openwino"}, "did you mean 'openvino'"),
+        ({"precision": "fp61"}, "did you mean 'fp16'"),
+        ({"engine": "openvino", "device": "cuda"}, "runs on the CPU"),
+    ],
+)
+def test_wishes_that_cannot_be_fulfilled(wish, words):
+    with pytest.raises(UsageError, match=words):
+        Wish(**wish)
+
+
+@pytest.mark.parametrize("wish", [Wish("onnx", "bf16"), Wish("torch", "int8"), Wish("auto", "int8")])
+def test_a_precision_that_no_engine_runs_names_those_that_run(wish, network):
+    with pytest.raises(UsageError, match=r"take .*fp32"):
+        choose(network, wish, agreeing)
+
+
+def test_the_device_decides_for_torch(network):
+    choice = choose(network, Wish(device="cpu"), agreeing)
+    assert (choice.engine.name, choice.engine.precision) == ("torch cpu", "fp32")
+    assert torch.equal(next(network.module.parameters()), next(choice.engine.network.network.parameters()))

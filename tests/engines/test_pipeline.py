@@ -1,0 +1,105 @@
+"""The stream of crops through an engine: everything arrives, in order, in full batches, and little is held."""
+
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hrnet.engines.pipeline import BATCHES_AHEAD, flow
+from hrnet.errors import HRNetError
+
+
+def crops_of(item):
+    """An item is a number and how many crops it has; each crop holds the number and its place."""
+    number, count = item
+    return number, [np.full((2, 2, 3), [number, place, 0], np.int32) for place in range(count)]
+
+
+def doubled(batch):
+    return 2 * batch[:, 0, 0, 0], batch[:, 0, 0, :2]
+
+
+@settings(max_examples=40, deadline=None)
+@given(counts=st.lists(st.integers(0, 7), max_size=30), size=st.integers(1, 9))
+def test_every_crop_is_answered_in_its_place(counts, size):
+    batches = []
+
+    def run(batch):
+        batches.append(len(batch))
+        return doubled(batch)
+
+    found = list(flow(enumerate(counts), crops_of, run, size))
+    assert [number for number, _ in found] == list(range(len(counts)))
+    for (number, outputs), count in zip(found, counts, strict=True):
+        if count == 0:
+            assert outputs == ()
+            continue
+        np.testing.assert_array_equal(outputs[0], np.full(count, 2 * number))
+        np.testing.assert_array_equal(outputs[1], [[number, place] for place in range(count)])
+    assert sum(batches) == sum(counts)
+    assert all(each == size for each in batches[:-1])
+
+
+def test_crops_of_different_sizes_never_share_a_batch():
+    shapes = []
+
+    def run(batch):
+        shapes.append(batch.shape)
+        return (batch.sum(axis=(1, 2, 3)),)
+
+    sides = [2, 2, 3, 3, 3, 2]
+    found = list(flow(sides, lambda side: (side, [np.ones((side, side, 3))]), run, 4))
+    assert [int(outputs[0][0]) for _, outputs in found] == [3 * side * side for side in sides]
+    assert [shape[:2] for shape in shapes] == [(2, 2), (3, 3), (1, 2)]
+
+
+def test_what_is_held_does_not_grow_with_the_number_of_items():
+    open_now, most, lock = set(), 0, threading.Lock()
+
+    def prepare(number):
+        nonlocal most
+        with lock:
+            open_now.add(number)
+            most = max(most, len(open_now))
+        return crops_of((number, 1))
+
+    def taken(count):
+        nonlocal most
+        most = 0
+        for number, _ in flow(range(count), prepare, doubled, 4):
+            with lock:
+                open_now.remove(number)
+        return most
+
+    few, many = taken(60), taken(600)
+    threads = 8
+    assert many <= 2 * threads + (BATCHES_AHEAD + 2) * 4 and few <= 2 * threads + (BATCHES_AHEAD + 2) * 4
+
+
+@pytest.mark.parametrize("where", ["prepare", "run"])
+def test_an_error_is_raised_where_its_item_would_have_been(where):
+    def prepare(number):
+        if where == "prepare" and number == 5:
+            raise HRNetError("number 5")
+        return crops_of((number, 1))
+
+    def run(batch):
+        if where == "run" and (batch[:, 0, 0, 0] == 5).any():
+            raise HRNetError("number 5")
+        return doubled(batch)
+
+    seen = []
+    with pytest.raises(HRNetError, match="number 5"):
+        for number, _ in flow(range(20), prepare, run, 1):
+            seen.append(number)
+    assert seen == [0, 1, 2, 3, 4]
+
+
+def test_leaving_early_leaves_no_thread_behind():
+    before = threading.active_count()
+    stream = flow(range(1000), lambda number: crops_of((number, 2)), doubled, 4)
+    next(stream)
+    stream.close()
+    assert threading.active_count() == before
