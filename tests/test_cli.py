@@ -55,7 +55,7 @@ def call(tmp_path, monkeypatch, capfd):
 
 
 def predict(call, *arguments):
-    return call("predict", *arguments, "--weights", "tiny.safetensors")
+    return call("predict", *arguments, "--weights", "tiny.safetensors", "--engine", "torch")
 
 
 def refused(answer, code, words):

@@ -1,6 +1,7 @@
 """Predictor: a recipe, weights and an engine, from a picture to poses."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +84,30 @@ class Predictor:
             raise HRNetError(f"{name}box_scores have shape {scores.shape}, expected ({count},), one per box")
         return next(self.inference.predict([(pixels, checked, scores)]))
 
+    def stream(self, items: Iterable[tuple[Any, Boxes | None, Any]]) -> Iterator[list[Any] | HRNetError]:
+        """The results of many pictures, in order, with everything kept busy: pictures are read and cropped ahead of the
+        network, and several share batches. Memory does not grow with their number.
+
+        `items` yields `(image, boxes, box_scores)` as a call takes them; the image may be a function that reads it.
+        A picture that cannot be used answers with its `HRNetError`, and the others go on.
+        """
+        given = (self.checked_item(*item) for item in items)
+        attempt = getattr(self.inference, "attempt", None) or partial(one_by_one, self.inference.predict)
+        return attempt(given)
+
+    def checked_item(self, image: Any, boxes: Boxes | None, box_scores: Any) -> tuple[Any, np.ndarray | None, Any]:
+        """An item as the inference takes it: the picture as a function that reads it and checks the boxes."""
+        name = f"{image}: " if isinstance(image, str | Path) else ""
+
+        def read() -> np.ndarray:
+            pixels: np.ndarray = image() if callable(image) else opened(image)  # type: ignore[assignment]
+            if boxes is not None:
+                checked_boxes(boxes, pixels.shape[1], pixels.shape[0], name)
+            return pixels
+
+        array = None if boxes is None else np.array(boxes, float).reshape(-1, 4)
+        return read, array, None if box_scores is None else np.asarray(box_scores, float)
+
     def draw(self, image: str | Path | np.ndarray, results: Sequence[Pose], min_score: float = 0.3) -> np.ndarray:
         """The picture (H, W, 3) RGB with poses drawn; joints scored below `min_score` are left out."""
         return self.recipe.draw(opened(image), results, min_score)
@@ -111,6 +136,15 @@ def agreement_on_drawn_pictures(recipe: Recipe, engine: Engine, reference: Engin
     )
     verdict = recipe.agreement(found, expected, engine.precision)
     return verdict or outputs_agree(engine, reference, np.stack([record.read() for record in records]))
+
+
+def one_by_one(predict: Callable, items: Iterable[tuple[Any, Any, Any]]) -> Iterator[list[Any] | HRNetError]:
+    """Items through a prediction path that knows neither reading ahead nor going on after an error."""
+    for read, boxes, box_scores in items:
+        try:
+            yield next(predict([(read(), boxes, box_scores)]))
+        except HRNetError as error:
+            yield error
 
 
 def check_device(device: str) -> None:

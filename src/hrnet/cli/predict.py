@@ -1,6 +1,10 @@
 """`hrnet predict`."""
 
 import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -9,9 +13,12 @@ import typer
 from hrnet.errors import HRNetError, UsageError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from hrnet.datasets.boxes import BoxesFile
     from hrnet.predictor import Predictor
 
+MOST_DRAWINGS = 4  # waiting for their turn; each holds only its poses
 BOXES_HELP = (
     'JSON list of {"file_name" or "image_id", "bbox": [x, y, w, h], "score"?}. '
     "Pictures it does not name are taken as one person each."
@@ -52,9 +59,7 @@ def predict(
     output_folder(out)
     people = read_boxes(boxes) if boxes else None
     paths, failures = find_images(inputs)
-    predictor = Predictor(
-        for_task(task, recipe, weights), weights, engine=engine, precision=precision, device=device
-    )
+    predictor = Predictor(for_task(task, recipe, weights), weights, engine=engine, precision=precision, device=device)
     typer.echo(f"engine: {predictor.engine_note}")
     kind = KINDS[predictor.recipe.results]
     if form not in kind.formats:
@@ -65,18 +70,24 @@ def predict(
     rows: list[Any] = []
     width = max((len(path.name) for path in paths), default=7)
     typer.echo(f"{'picture':<{width}}  {kind.columns}   time")
-    for path in paths:
-        began = time.perf_counter()
-        try:
-            size, results = one(path, predictor, people, files.get(path) if draw else None, min_score)
+    began = time.perf_counter()
+    with ThreadPoolExecutor(2) as artists:
+        drawing: deque[Future[None]] = deque()
+        for path, size, results in found(paths, predictor, people):
+            if isinstance(results, HRNetError):
+                failures.append(results)
+                continue
             if kind.beside is not None:
                 kind.beside(files[path].with_suffix(""), results)
-        except HRNetError as error:
-            failures.append(error)
-            continue
-        rows.append(kind.row(path.name, size, results))
-        seconds = time.perf_counter() - began
-        typer.echo(f"{path.name:<{width}}  {kind.line(results)}  {seconds:>4.2f} s")
+            if draw:
+                drawing.append(artists.submit(draw_one, path, files[path], predictor, results, min_score))
+                if len(drawing) > MOST_DRAWINGS:
+                    drawing.popleft().result()
+            rows.append(kind.row(path.name, size, results))
+            seconds, began = time.perf_counter() - began, time.perf_counter()
+            typer.echo(f"{path.name:<{width}}  {kind.line(results)}  {seconds:>4.2f} s")
+        for done in drawing:
+            done.result()
     file = out / f"{kind.name}.{'csv' if form == 'csv' else 'json'}"
     write_text(file, kind.formats[form](rows))
     typer.echo(
@@ -88,22 +99,33 @@ def predict(
         raise typer.Exit(1)
 
 
-def one(
-    path: Path, predictor: "Predictor", people: "BoxesFile | None", drawing: Path | None, min_score: float
-) -> tuple[tuple[int, int], list[Any]]:
-    """Predict, and draw where asked, one picture: its width and height, and its results."""
+def found(
+    paths: list[Path], predictor: "Predictor", people: "BoxesFile | None"
+) -> "Iterator[tuple[Path, tuple[int, int], list[Any] | HRNetError]]":
+    """Each picture with its width and height, and its results or what was wrong with it."""
+    from hrnet.images import read_image
+
+    sizes: dict[Path, tuple[int, int]] = {}
+
+    def read(path: Path) -> "np.ndarray":
+        image = read_image(path)
+        sizes[path] = image.shape[1], image.shape[0]
+        return image
+
+    def item(path: Path) -> tuple:
+        return partial(read, path), *((people.of(path) if people else None) or (None, None))
+
+    for path, results in zip(paths, predictor.stream(item(path) for path in paths), strict=True):
+        if isinstance(results, HRNetError) and path in sizes:  # read, so it is the boxes that do not fit
+            results = HRNetError(f"{path}: {f'{people.path}: ' if people else ''}{results}")
+        yield path, sizes.pop(path, (0, 0)), results
+
+
+def draw_one(path: Path, file: Path, predictor: "Predictor", results: list[Any], min_score: float) -> None:
+    """Write a picture with its results drawn. It is read again, so that none waits in memory for its drawing."""
     from hrnet.images import read_image, write_image
 
-    image = read_image(path)
-    boxes, box_scores = (people.of(path) if people else None) or (None, None)
-    try:
-        results = predictor(image, boxes, box_scores)
-    except HRNetError as error:
-        source = f"{people.path}: " if people and boxes is not None else ""
-        raise HRNetError(f"{path}: {source}{error}") from None
-    if drawing is not None:
-        write_image(drawing, predictor.draw(image, results, min_score))
-    return (image.shape[1], image.shape[0]), results
+    write_image(file, predictor.draw(read_image(path), results, min_score))
 
 
 def drawings(paths: list[Path], out: Path) -> dict[Path, Path]:
