@@ -3,7 +3,7 @@
 import io
 import warnings
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -112,8 +112,13 @@ def requests_of(compiled: Any, streams: int) -> list[Any]:
     return [compiled.create_infer_request() for _ in range(streams)]
 
 
+@cache
 def openvino_core() -> Any:
-    """OpenVINO's entry, or one sentence about what to install."""
+    """OpenVINO's entry, or one sentence about what to install.
+
+    There is one for the whole process: where it goes, it takes the stack with it that it gave to the main thread for
+    signals, and the next signal, such as the end of a loader's worker, ends the process.
+    """
     try:
         import openvino
     except ImportError:
