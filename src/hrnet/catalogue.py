@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from hrnet.engines.exported import FORMATS, read_exported
 from hrnet.errors import HRNetError, UsageError, nearest
 from hrnet.settings import Published, Recipe, describe
 from hrnet.tasks.classification import recipes as classification
@@ -161,12 +162,12 @@ def for_task(task: str | None, name: str | None, weights: str | Path | None) -> 
 
 def looks_like_file(text: str) -> bool:
     """Whether a text names a weights file rather than a recipe."""
-    return text.endswith((".safetensors", ".pth", ".pt", ".tar", ".ckpt")) or Path(text).is_file()
+    return text.endswith((".safetensors", ".pth", ".pt", ".tar", ".ckpt", *FORMATS)) or Path(text).is_file()
 
 
 def recipe_in(path: Path) -> Recipe | None:
     """The recipe inside a weights file of ours, None for others."""
-    meta = read_meta(path)
+    meta = read_exported(path) if path.suffix in FORMATS else read_meta(path)
     return recipe_from_yaml(meta["recipe"], path) if meta else None
 
 

@@ -9,9 +9,10 @@ import numpy as np
 
 from hrnet.catalogue import resolve
 from hrnet.datasets.synthetic import figures
-from hrnet.engines.cache import digest, file_digest
-from hrnet.engines.choosing import Choice, Network, Wish, choose, outputs_agree
+from hrnet.engines.cache import digest, file_digest, proven_int8
+from hrnet.engines.choosing import OWN_ENGINE, Choice, Network, Way, Wish, choose, engine_of, outputs_agree
 from hrnet.engines.engine import Engine
+from hrnet.engines.exported import FORMATS, read_exported
 from hrnet.errors import HRNetError, UsageError
 from hrnet.images import as_rgb, read_image
 from hrnet.results.agreement import Agreement
@@ -114,28 +115,49 @@ class Predictor:
 
 
 def engine_for(recipe: Recipe, weights: Path, wish: Wish) -> Choice:
-    """The engine that a user means, for a recipe's network with the weights of a file."""
-    must_be_a_file(weights)
-
-    def build() -> "nn.Module":
-        network = recipe.model.build()
-        load_weights(network, weights)
-        return network
-
-    key = digest(file_digest(weights), recipe.name.split("/")[0], recipe.model.model_dump_json())
-    network = Network(key, recipe.model.input_size, build, recipe.any_size)
+    """The engine that a user means, for a recipe's network with the weights of a file, or for an exported network."""
+    if weights.suffix in FORMATS:
+        meta = read_exported(weights)
+        key = f"{file_digest(weights)} {weights.suffix}"
+        network = Network(key, recipe.model.input_size, None, recipe.any_size, file=weights, meta=meta)
+    else:
+        must_be_a_file(weights)
+        key = network_key(recipe, weights)
+        size, any_size = recipe.model.input_size, recipe.any_size
+        network = Network(key, size, lambda: loaded(recipe, weights), any_size, int8=proven_int8(key))
     return choose(network, wish, lambda engine, plain: agreement_on_drawn_pictures(recipe, engine, plain))
 
 
-def agreement_on_drawn_pictures(recipe: Recipe, engine: Engine, reference: Engine, count: int = 16) -> Agreement:
+def network_key(recipe: Recipe, weights: Path) -> str:
+    """What tells a network with its weights apart from every other."""
+    return digest(file_digest(weights), recipe.name.split("/")[0], recipe.model.model_dump_json())
+
+
+def loaded(recipe: Recipe, weights: Path) -> "nn.Module":
+    """The recipe's network with the weights of a file, ready to predict."""
+    network = recipe.model.build()
+    load_weights(network, weights)
+    return network.eval()
+
+
+def open_exported(file: Path) -> Engine:
+    """The engine that an exported file is made for, in the precision in which it was written."""
+    meta = read_exported(file)
+    return engine_of(Way(OWN_ENGINE[file.suffix], meta["precision"]), Network("", (0, 0), None, file=file, meta=meta))
+
+
+def agreement_on_drawn_pictures(recipe: Recipe, engine: Engine, reference: Engine) -> Agreement:
     """How well two engines agree on pictures of drawn people, by the measure of the recipe's task."""
-    records = figures(count, size=recipe.model.input_size).records
-    found, expected = (
-        list(recipe.inference(each).predict((record.image, record.boxes, None) for record in records))
-        for each in (engine, reference)
-    )
+    items = drawn_items(recipe)
+    found, expected = (list(recipe.inference(each).predict(items)) for each in (engine, reference))
     verdict = recipe.agreement(found, expected, engine.precision)
-    return verdict or outputs_agree(engine, reference, np.stack([record.read() for record in records]))
+    return verdict or outputs_agree(engine, reference, np.stack([image for image, _, _ in items]))
+
+
+def drawn_items(recipe: Recipe, count: int = 16) -> list[tuple[np.ndarray, np.ndarray, None]]:
+    """Pictures of drawn people, of the size of the recipe's input, with their boxes."""
+    records = figures(count, size=recipe.model.input_size).records
+    return [(record.read(), record.boxes, None) for record in records]
 
 
 def one_by_one(predict: Callable, items: Iterable[tuple[Any, Any, Any]]) -> Iterator[list[Any] | HRNetError]:

@@ -233,6 +233,11 @@ class Recipe(Settings, ABC):
         the task has no measure of its own, and the engines' outputs are compared instead."""
         return None
 
+    def decoding(self, network: "nn.Module") -> "nn.Module | None":
+        """The network with decoding at its end, as one torch module with `decodes = True`, which the task's inference
+        then leaves out; None where the task's decoding does not fit into a graph."""
+        return None
+
     @abstractmethod
     def evaluate(self, inference: Any, data: Any) -> dict[str, Any]:
         """Predict a data set and score it: `{"metrics": {name: value, ...}, "people" or "pictures": ..., ...}`."""

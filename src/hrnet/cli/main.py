@@ -8,6 +8,7 @@ import typer
 from hrnet.cli.check import check
 from hrnet.cli.convert import convert
 from hrnet.cli.evaluate import evaluate
+from hrnet.cli.export import export
 from hrnet.cli.init_skeleton import init_skeleton
 from hrnet.cli.models import models
 from hrnet.cli.predict import predict
@@ -22,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for verb in (predict, train, evaluate, check, models, convert, init_skeleton):
+for verb in (predict, train, evaluate, check, export, models, convert, init_skeleton):
     app.command()(verb)
 
 

@@ -114,3 +114,34 @@ class Memory:
     def path(self, name: str) -> Path:
         """A file of the folder."""
         return self.folder / name
+
+
+def int8_folder(key: str) -> Path:
+    """Where a network's int8 file is kept, once its proof held."""
+    return cache_folder() / "int8" / digest(key)
+
+
+def remember_int8(key: str, file: Path) -> None:
+    """Keep a copy of an OpenVINO file in int8 and of its proof, for engine "auto" to find."""
+    folder = int8_folder(key)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        parts = {"network.xml": file, "network.bin": file.with_suffix(".bin")}
+        for name, part in parts.items():
+            write_bytes(folder / name, part.read_bytes())
+        signs = {name: file_digest(folder / name) for name in parts}
+        proof = json.loads(file.with_name(file.name + ".proof.json").read_text(encoding="utf-8"))
+        write_text(folder / "proof.json", json.dumps({**proof, "files": signs}, indent=1) + "\n")
+    except (OSError, HRNetError) as error:
+        warnings.warn(f"the int8 network cannot be kept for engine 'auto': {error}", stacklevel=2)
+
+
+def proven_int8(key: str) -> Path | None:
+    """A network's int8 file, if one is kept whose proof held and whose files are as they were."""
+    folder = int8_folder(key)
+    try:
+        proof = json.loads((folder / "proof.json").read_text(encoding="utf-8"))
+        whole = all(file_digest(folder / name) == sign for name, sign in proof["files"].items())
+        return folder / "network.xml" if whole and proof["agreement"]["faults"] == [] else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None

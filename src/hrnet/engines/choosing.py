@@ -25,6 +25,7 @@ ENGINES = ("auto", "torch", "onnx", "openvino")
 PRECISIONS = ("fp32", "bf16", "fp16", "int8")
 BATCH = 8
 ROUNDS = 3
+OWN_ENGINE = {".onnx": "onnx", ".xml": "openvino", ".pt2": "torch"}  # what an exported file is made for
 OUTPUT_BUDGETS = {"fp32": 0.005, "bf16": 0.05, "fp16": 0.02, "int8": 0.15}
 Judge = Callable[[Engine, Engine], Agreement]
 
@@ -46,17 +47,25 @@ class Network:
     """A network with its weights, as engines are made from it; built when first needed.
 
     `key` tells it apart from every other (weights and model). `size` is the width and height that it is measured at,
-    `any_size` whether its task feeds other sizes too. `int8` is an OpenVINO file in int8 whose proof held.
+    `any_size` whether its task feeds other sizes too. `int8` is an OpenVINO file in int8 whose proof held. An exported
+    network has no `build`, but its `file` and what `read_exported` says about it.
     """
 
     key: str
     size: tuple[int, int]
-    build: "Callable[[], nn.Module]"
+    build: "Callable[[], nn.Module] | None"
     any_size: bool = False
     int8: Path | None = None
+    file: Path | None = None
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def decodes(self) -> bool:
+        return bool(self.meta.get("decodes"))
 
     @cached_property
     def module(self) -> "nn.Module":
+        assert self.build is not None
         return self.build()
 
     @cached_property
@@ -64,8 +73,11 @@ class Network:
         return TemporaryDirectory(prefix="hrnet-")
 
     @cached_property
-    def onnx(self) -> Path:
-        """The network as an ONNX file, in a folder that goes with this object."""
+    def graph(self) -> Path:
+        """The network as a file that engines read; one that is not there yet is written into a folder that goes with
+        this object."""
+        if self.file is not None:
+            return self.file
         from hrnet.engines.graph import write_onnx
 
         path = Path(self.folder.name) / "network.onnx"
@@ -112,7 +124,7 @@ def choose(network: Network, wish: Wish, judge: Judge) -> Choice:
         wish = Wish("torch", wish.precision or "fp32", wish.device)
     ways = ways_for(wish, network)
     if len(ways) == 1:
-        return Choice(opened(ways[0], network), f"{ways[0]}, as asked for")
+        return Choice(engine_of(ways[0], network), f"{ways[0]}, as asked for")
     memory = Memory(f"{network.key} {network.size} {network.any_size} {network.int8} {wish}")
     told = memory.recall()
     if told is not None:
@@ -120,32 +132,52 @@ def choose(network: Network, wish: Wish, judge: Judge) -> Choice:
             return Choice(recalled(told, memory, network), f"{told['why']} (measured before)", told["measured"])
         except (HRNetError, RuntimeError, KeyError, ValueError, OSError) as error:
             warnings.warn(f"the remembered engine cannot be used, all are measured again: {error}", stacklevel=2)
-    _ = network.module  # weights that cannot be loaded are no engine's fault
+    if network.build is not None:
+        _ = network.module  # weights that cannot be loaded are no engine's fault
     return measured(ways, network, judge, memory)
 
 
 def ways_for(wish: Wish, network: Network) -> list[Way]:
     """All ways that fit a wish, the most promising first; what is not installed is left out unless asked for."""
-    gpu = wish.engine in ("auto", "torch") and wish.device is None and cuda_driver() and cuda_in_torch()
-    if gpu or wish.device not in (None, "cpu"):
-        ways = [Way("torch", precision, wish.device or "cuda") for precision in ("fp16", "bf16", "fp32")]
-    else:
-        names = {"openvino": ("bf16", "fp32"), "torch": ("bf16", "fp32"), "onnx": ("fp32",)}
-        if network.int8 is not None:
-            names["openvino"] = ("int8", "bf16", "fp32")
-        if wish.engine == "auto":
-            packages = {"openvino": "openvino", "torch": "torch", "onnx": "onnxruntime"}
-            names = {name: each for name, each in names.items() if installed(packages[name])}
-            if "openvino" in names:
-                names.pop("onnx", None)  # nowhere seen to be the faster of the two
-        ways = [Way(name, precision) for name, each in names.items() for precision in each]
+    ways = ways_of_file(network, wish) if network.file is not None else ways_of_module(network, wish)
     fits = [way for way in ways if wish.engine in ("auto", way.engine) and wish.precision in (None, way.precision)]
     if not fits:
-        known = ", ".join(dict.fromkeys(way.precision for way in ways if wish.engine in ("auto", way.engine)))
+        known = ", ".join(map(str, ways))
         raise UsageError(
-            f"{wish.engine!r} does not run {wish.precision} here: take {known}, or leave the precision out"
+            f"this network is not run by engine {wish.engine!r} in {wish.precision or 'any precision'}: {known}"
         )
     return fits
+
+
+def ways_of_file(network: Network, wish: Wish) -> list[Way]:
+    """All ways to run an exported network."""
+    assert network.file is not None
+    if network.file.suffix == ".pt2":
+        return [Way("torch", "fp32")]
+    if network.meta.get("precision") == "int8":
+        return [Way("openvino", "int8")]
+    ways = [Way("openvino", "bf16"), Way("openvino", "fp32")]
+    if network.file.suffix == ".onnx":
+        if wish.engine == "auto" and not installed("openvino"):
+            return [Way("onnx", "fp32")]
+        ways += [Way("onnx", "fp32")] if wish.engine != "auto" else []
+    return ways
+
+
+def ways_of_module(network: Network, wish: Wish) -> list[Way]:
+    """All ways to run a network that torch builds."""
+    gpu = wish.engine in ("auto", "torch") and wish.device is None and cuda_driver() and cuda_in_torch()
+    if gpu or wish.device not in (None, "cpu"):
+        return [Way("torch", precision, wish.device or "cuda") for precision in ("fp16", "bf16", "fp32")]
+    names = {"openvino": ("bf16", "fp32"), "torch": ("bf16", "fp32"), "onnx": ("fp32",)}
+    if network.int8 is not None:
+        names["openvino"] = ("int8", "bf16", "fp32")
+    if wish.engine == "auto":
+        packages = {"openvino": "openvino", "torch": "torch", "onnx": "onnxruntime"}
+        names = {name: each for name, each in names.items() if installed(packages[name])}
+        if "openvino" in names:
+            names.pop("onnx", None)  # nowhere seen to be the faster of the two
+    return [Way(name, precision) for name, each in names.items() for precision in each]
 
 
 def cuda_in_torch() -> bool:
@@ -157,23 +189,22 @@ def cuda_in_torch() -> bool:
     return torch.cuda.is_available()
 
 
-def opened(way: Way, network: Network) -> Engine:
+def engine_of(way: Way, network: Network) -> Engine:
     """An engine for a way. Raises `HRNetError` where it is not installed or cannot run the network."""
     if way.engine == "openvino":
-        if way.precision == "int8" and network.int8 is None:
-            raise HRNetError(
-                "int8 needs a network exported in int8 whose proof held: see hrnet export --precision int8"
-            )
-        return OpenVINOEngine(network.int8 or network.onnx if way.precision == "int8" else network.onnx, way.precision)
+        quick = network.int8 if way.precision == "int8" else None
+        return OpenVINOEngine(quick or network.graph, way.precision, decodes=network.decodes)
     if way.engine == "onnx":
-        return OnnxEngine(network.onnx)
+        return OnnxEngine(network.graph, decodes=network.decodes)
     return torch_engine(way, network)
 
 
 def torch_engine(way: Way, network: Network) -> Engine:
     """PyTorch: as published in fp32, else with batch norms folded and, on CUDA, launches recorded."""
-    from hrnet.engines.torch_engine import TorchEngine
+    from hrnet.engines.torch_engine import ExportedProgram, TorchEngine
 
+    if network.file is not None:
+        return ExportedProgram(network.file, network.decodes)
     short = way.precision != "fp32"
     return TorchEngine(network.module, way.device, way.precision, fused=short, graphs=short and way.device != "cpu")
 
@@ -185,7 +216,7 @@ def measured(ways: list[Way], network: Network, judge: Judge, memory: Memory) ->
     engines: dict[Way, Engine] = {}
     for way in ways:
         try:
-            engines[way] = opened(way, network)
+            engines[way] = engine_of(way, network)
             engines[way].run(pictures)
         except (HRNetError, RuntimeError) as error:
             engines.pop(way, None)
@@ -200,7 +231,7 @@ def measured(ways: list[Way], network: Network, judge: Judge, memory: Memory) ->
             break
         warnings.warn(f"the engine {way} is passed over: {'; '.join(verdict.faults)}", stacklevel=3)
     else:
-        way, verdict = Way("torch", "fp32", getattr(plain, "device", "cpu")), Agreement({})
+        way, verdict = Way(plain.name.split()[0], plain.precision, next(iter(engines)).device), Agreement({})
         times[way], engines[way] = milliseconds({way: plain}, pictures)[way], plain
     slowest = max(times, key=times.__getitem__)
     faster = f", {times[slowest] / times[way]:.1f} x faster than {slowest}" if slowest is not way else ""
@@ -213,10 +244,13 @@ def measured(ways: list[Way], network: Network, judge: Judge, memory: Memory) ->
 
 
 def reference(engines: dict[Way, Engine], network: Network) -> Engine:
-    """What answers are compared with: torch in fp32."""
-    found = [engine for way, engine in engines.items() if (way.engine, way.precision) == ("torch", "fp32")]
-    device = next(iter(engines)).device
-    return found[0] if found else torch_engine(Way("torch", "fp32", device), network)
+    """What answers are compared with: torch in fp32, or an exported network in fp32."""
+    found = {way.engine: engine for way, engine in engines.items() if way.precision == "fp32"}
+    if "torch" in found:
+        return found["torch"]
+    if network.file is not None:
+        return next(iter(found.values())) if found else engine_of(Way(OWN_ENGINE[network.file.suffix], "fp32"), network)
+    return torch_engine(Way("torch", "fp32", next(iter(engines)).device), network)
 
 
 def milliseconds(engines: dict[Way, Engine], pictures: np.ndarray) -> dict[Way, float]:
@@ -241,7 +275,8 @@ def kept_files(engine: Engine, network: Network, way: Way) -> dict[str, bytes]:
     """What lets the next run start without torch: the graph, and what OpenVINO compiled from it."""
     if way.engine == "torch":
         return {}
-    files = {"network.onnx": network.onnx.read_bytes()} if way.precision != "int8" else {}
+    kept = network.file is None and way.precision != "int8"
+    files = {"network.onnx": network.graph.read_bytes()} if kept else {}
     if isinstance(engine, OpenVINOEngine):
         files["compiled.blob"] = engine.compiled_blob()
     return files
@@ -250,12 +285,13 @@ def kept_files(engine: Engine, network: Network, way: Way) -> dict[str, bytes]:
 def recalled(told: dict[str, Any], memory: Memory, network: Network) -> Engine:
     """The engine that was remembered, from what was kept; files are checked as they are read."""
     way = Way(told["engine"], told["precision"], told["device"])
+    if way.engine == "torch":
+        return torch_engine(way, network)
+    kept = "network.onnx" in told["files"]
+    path = memory.path("network.onnx") if kept else network.int8 or network.graph
+    whole = partial(memory.content, told, "network.onnx") if kept else lambda: None
     if way.engine == "openvino":
-        path = network.int8 if way.precision == "int8" and network.int8 else memory.path("network.onnx")
         blob = memory.content(told, "compiled.blob")
-        whole = partial(memory.content, told, "network.onnx") if "network.onnx" in told["files"] else lambda: None
-        return OpenVINOEngine(path, way.precision, blob=blob, whole=whole)
-    if way.engine == "onnx":
-        memory.content(told, "network.onnx")
-        return OnnxEngine(memory.path("network.onnx"))
-    return torch_engine(way, network)
+        return OpenVINOEngine(path, way.precision, decodes=network.decodes, blob=blob, whole=whole)
+    whole()
+    return OnnxEngine(path, decodes=network.decodes)

@@ -2,6 +2,7 @@
 
 import warnings
 from copy import deepcopy
+from pathlib import Path
 from threading import Lock
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hrnet.engines.pixels import FromPixels
+from hrnet.errors import HRNetError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 MOST_GRAPHS = 8  # CUDA graphs kept, one per batch size
@@ -107,3 +109,19 @@ def fuse(network: nn.Module) -> nn.Module:
         reason = f"torch cannot trace it ({error})"
     warnings.warn(f"batch norms of {type(network).__name__} are not folded: {reason}", stacklevel=2)
     return deepcopy(network)
+
+
+class ExportedProgram:
+    """Runs a file that `torch.export.save` wrote, on the CPU in float32."""
+
+    def __init__(self, path: Path, decodes: bool = False) -> None:
+        try:
+            self.module = torch.export.load(path).module()
+        except (RuntimeError, ValueError, OSError, KeyError) as error:
+            raise HRNetError(f"{path} cannot be read by torch ({str(error)[:120]}): export it again") from None
+        self.name, self.precision, self.decodes = "torch cpu", "fp32", decodes
+
+    def run(self, pictures: np.ndarray) -> tuple[np.ndarray, ...]:
+        with torch.inference_mode():
+            outputs = self.module(torch.from_numpy(np.ascontiguousarray(pictures)))
+        return tuple(output.float().numpy() for output in outputs)

@@ -14,7 +14,7 @@ from hrnet.settings import Model, Recipe, Settings
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from hrnet.datasets.records import PoseData, Record
     from hrnet.engines.engine import Engine
@@ -165,6 +165,11 @@ class PoseRecipe(Recipe):
         from hrnet.tasks.pose_topdown.agreement import agreement
 
         return agreement(self, found, reference, precision)
+
+    def decoding(self, network: "nn.Module") -> "nn.Module":
+        from hrnet.tasks.pose_topdown.decoding import Decoding
+
+        return Decoding(network, self)
 
     def evaluate(self, inference: "TopDownInference", data: "PoseData") -> dict[str, Any]:
         from hrnet.tasks.pose_topdown.scoring import evaluate
