@@ -5,6 +5,7 @@ import sys
 
 import typer
 
+from hrnet.cli.benchmark import benchmark
 from hrnet.cli.check import check
 from hrnet.cli.convert import convert
 from hrnet.cli.evaluate import evaluate
@@ -23,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for verb in (predict, train, evaluate, check, export, models, convert, init_skeleton):
+for verb in (predict, train, evaluate, check, export, benchmark, models, convert, init_skeleton):
     app.command()(verb)
 
 
