@@ -10,7 +10,7 @@ from drawn import TINY, coco_file
 
 import hrnet
 from hrnet.cli.main import run
-from hrnet.weights.files import load_weights, save_weights
+from hrnet.weights.files import load_weights, read_meta, save_weights
 
 RECIPE = "small_256x192"
 SOURCE = Path(hrnet.__file__).parents[1]
@@ -56,7 +56,7 @@ def test_a_file_of_ours_carries_the_recipe_and_every_byte(convert, network):
     assert code == 0 and "mapped       350 of the 350 tensors" in out and "--weights ours.safetensors" in out
     predictor = hrnet.Predictor("ours.safetensors", device="cpu")
     assert predictor.recipe.name == "pose_topdown/small_256x192"
-    assert predictor.report.meta["card"]["converted_from"] == "foreign.pth"
+    assert read_meta(predictor.weights)["card"]["converted_from"] == "foreign.pth"
     loaded = hrnet.recipe(RECIPE).model.build()
     load_weights(loaded, "ours.safetensors")
     assert all(torch.equal(value, network.state_dict()[name]) for name, value in loaded.state_dict().items())
