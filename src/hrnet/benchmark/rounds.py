@@ -10,7 +10,8 @@ from typing import Any
 def interleaved(calls: dict[str, Callable[[], Any]], seconds: float, fewest: int = 5) -> dict[str, list[float]]:
     """Seconds of every call of each function, in turn, after two calls to warm up, until the time is over."""
     for call in calls.values():
-        call(), call()
+        for _ in range(2):
+            call()
     times: dict[str, list[float]] = {name: [] for name in calls}
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or min(map(len, times.values())) < fewest:

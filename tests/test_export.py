@@ -1,0 +1,162 @@
+"""Exported networks: they answer as the network does, say so on real pictures, and are refused where they do not."""
+
+import json
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from drawn import TINY, coco_file
+
+import hrnet
+from hrnet.engines.cache import proven_int8
+from hrnet.engines.exported import read_exported
+from hrnet.errors import HRNetError, UsageError
+from hrnet.exporter import Evidence, export
+from hrnet.images import read_image
+from hrnet.predictor import network_key
+from hrnet.results.agreement import Agreement
+from hrnet.weights.files import save_weights
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_weights(path, TINY.model.build(), TINY.to_yaml(), {"licence": "none"}, half=False)
+    return path
+
+
+@pytest.fixture
+def people(tmp_path):
+    coco_file(tmp_path / "set.json")
+    data = TINY.read(tmp_path / "set.json")
+    return Evidence(lambda: ((record.read(), record.boxes, None) for record in data.records), "drawn", data)
+
+
+@pytest.mark.parametrize("decode", [False, True])
+@pytest.mark.parametrize(
+    "name, engines", [("a.onnx", ("onnx", "openvino")), ("a.xml", ("openvino",)), ("a.pt2", ("torch",))]
+)
+def test_exported_networks_predict_as_the_network_itself(name, engines, decode, weights, people, tmp_path):
+    with warnings.catch_warnings(action="ignore"):
+        proof = export(None, weights, tmp_path / name, decode=decode, evidence=people)
+    assert proof.agreement.holds and set(proof.scores) == {"AP"}
+    assert json.loads((tmp_path / f"{name}.proof.json").read_text())["agreement"]["figures"]["poses"] == 3
+    meta = read_exported(tmp_path / name)
+    assert meta["card"]["licence"] == "none" and meta["decodes"] is decode
+
+    expected = hrnet.Predictor(weights, engine="torch", precision="fp32")
+    for engine in engines:
+        predictor = hrnet.Predictor(tmp_path / name, engine=engine, precision="fp32")
+        assert predictor.recipe == TINY and predictor.engine.decodes is decode
+        for image, boxes, _ in people.items():
+            for pose, other in zip(predictor(image, boxes), expected(image, boxes), strict=True):
+                np.testing.assert_allclose(pose.keypoints, other.keypoints, atol=0.01)
+                np.testing.assert_allclose(pose.scores, other.scores, atol=1e-4)
+
+
+def test_an_export_whose_answers_moved_is_not_written(weights, people, tmp_path, monkeypatch):
+    away = Agreement({"median px": 7.0}, ("median px is 7, the budget 0.01",))
+    monkeypatch.setattr(type(TINY), "agreement", lambda *_: away)
+    (tmp_path / "there.onnx").write_text("an older file")
+    with pytest.raises(HRNetError, match=r"there\.onnx was not written, its answers moved: median px is 7"):
+        export(None, weights, tmp_path / "there.onnx", evidence=people)
+    assert (tmp_path / "there.onnx").read_text() == "an older file"
+    assert not list(tmp_path.glob("*.proof.json")) and not list(tmp_path.glob(".export-*"))
+
+
+@pytest.mark.parametrize(
+    "name, options, words",
+    [
+        ("a.tflite", {}, ".onnx"),
+        ("a.onnx", {"precision": "int8"}, ".xml"),
+        ("a.xml", {"precision": "bf16"}, "fp32 or int8"),
+    ],
+)
+def test_what_cannot_be_exported(name, options, words, weights, tmp_path):
+    with pytest.raises(UsageError, match=words):
+        export(None, weights, tmp_path / name, **options)
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".xml", ".pt2"])
+@pytest.mark.parametrize("content", [b"", b"no network at all", bytes(range(256)) * 40])
+def test_files_that_are_no_exports(suffix, content, tmp_path):
+    path = tmp_path / f"other{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(HRNetError, match=f"other{suffix} was not written by hrnet export, or is damaged"):
+        hrnet.Predictor(path)
+
+
+@pytest.mark.slow
+def test_int8_is_calibrated_proven_and_then_open_to_auto(tmp_path):
+    boxes = json.loads((ROOT / "examples/photos/boxes.json").read_text())
+    items = []
+    for entry in boxes:
+        x, y, w, h = entry["bbox"]
+        name = entry.get("file_name") or entry["image_id"]
+        items.append((read_image(ROOT / "examples/photos" / name), np.array([[x, y, x + w, y + h]], float), None))
+    proof = export(None, None, tmp_path / "q.xml", precision="int8", evidence=Evidence(lambda: items, "photographs"))
+    assert proof.agreement.holds and 0 < proof.agreement.figures["median px"] < 0.3
+    predictor = hrnet.Predictor(engine="torch")
+    key = network_key(predictor.recipe, predictor.weights)
+    file = proven_int8(key)
+    assert file is not None
+    assert hrnet.Predictor(engine="openvino", precision="int8").engine.precision == "int8"
+    file.write_bytes(file.read_bytes()[:-1])
+    assert proven_int8(key) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["pose_topdown/w32_256x192"])
+def test_a_published_size_exports(name, tmp_path):
+    recipe = hrnet.recipe(name)
+    torch.manual_seed(0)
+    path = tmp_path / "w.safetensors"
+    save_weights(path, recipe.model.build(), recipe.to_yaml(), {})
+    for suffix in (".onnx", ".xml"):
+        assert export(None, path, tmp_path / f"w{suffix}").agreement.holds
+
+
+LIGHT = ["numpy", "opencv-python-headless", "pillow", "pydantic", "pyyaml", "typer", "rich", "platformdirs", "scipy"]
+
+
+@pytest.mark.slow
+def test_prediction_without_torch(tmp_path):
+    """An environment without torch predicts from an exported file the same poses, by the same command."""
+    with warnings.catch_warnings(action="ignore"):
+        export(None, None, tmp_path / "small.onnx")
+    python = tmp_path / "light/bin/python"
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "light")], check=True)
+    subprocess.run([*pip, "-c", str(ROOT / "constraints.txt"), *LIGHT, "onnxruntime"], check=True)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "HRNET_CACHE": str(tmp_path / "cache")}
+    photos, boxes = ROOT / "examples/photos", ROOT / "examples/photos/boxes.json"
+    call = ["-c", "from hrnet.cli.main import run; run()", "predict", str(photos), "--boxes", str(boxes), "--no-draw"]
+    for interpreter, weights, out in ((python, ["--weights", "small.onnx"], "light"), (sys.executable, [], "full")):
+        done = subprocess.run(
+            [str(interpreter), *call, *weights, "--engine", "onnx", "--out", f"poses_{out}"],
+            cwd=tmp_path, env=environment, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    absent = subprocess.run([str(python), "-c", "import torch"], capture_output=True)
+    assert absent.returncode != 0
+    light, full = (json.loads((tmp_path / f"poses_{out}/poses.json").read_text()) for out in ("light", "full"))
+    pairs = [
+        (p, q)
+        for a, b in zip(light["images"], full["images"], strict=True)
+        for p, q in zip(a["poses"], b["poses"], strict=True)
+    ]
+    assert len(pairs) == 18
+    for pose, other in pairs:
+        for name, values in pose["keypoints"].items():
+            np.testing.assert_allclose(values, other["keypoints"][name], atol=0.02)
+    size = sum(f.stat().st_size for f in (tmp_path / "light").rglob("*") if f.is_file() and not f.is_symlink()) / 2**20
+    print(f"environment without torch: {size:.0f} MiB")
+    assert size < 600
