@@ -65,7 +65,7 @@ def measure_pipeline(predictor: Predictor, items: Sequence[tuple[Path, Any, Any]
             published.poses(framed, tuple(np.concatenate(each) for each in zip(*outputs, strict=True)))
 
     calls = {STREAM: lambda: list(predictor.stream(items)), ENGINE: bare, PUBLISHED: one_at_a_time}
-    times = {name: float(np.median(each)) for name, each in interleaved(calls, 0, rounds).items()}
+    times = {name: float(np.median(each)) for name, each in interleaved(calls, 0, rounds, in_turn=1).items()}
     return Pipeline(
         predictor.recipe.name,
         f"{predictor.engine.name} {predictor.engine.precision}",

@@ -7,18 +7,25 @@ from contextlib import contextmanager
 from typing import Any
 
 
-def interleaved(calls: dict[str, Callable[[], Any]], seconds: float, fewest: int = 5) -> dict[str, list[float]]:
-    """Seconds of every call of each function, in turn, after two calls to warm up, until the time is over."""
+def interleaved(
+    calls: dict[str, Callable[[], Any]], seconds: float, fewest: int = 5, in_turn: int = 3
+) -> dict[str, list[float]]:
+    """Seconds of calls of each function, in turns of `in_turn`, until the time is over.
+
+    A turn begins with a call that is not counted: the threads of the library before still spin, waiting for more work,
+    and take the processor from the next one.
+    """
     for call in calls.values():
-        for _ in range(2):
-            call()
+        call()
     times: dict[str, list[float]] = {name: [] for name in calls}
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or min(map(len, times.values())) < fewest:
         for name, call in calls.items():
-            began = time.perf_counter()
-            call()
-            times[name].append(time.perf_counter() - began)
+            for counted in [False, *[True] * in_turn]:
+                began = time.perf_counter()
+                call()
+                if counted:
+                    times[name].append(time.perf_counter() - began)
     return times
 
 
