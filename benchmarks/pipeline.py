@@ -1,9 +1,9 @@
-"""From photographs to poses with HRNet-W32: beside the bare engine on the same crops, and beside the published pipeline.
+"""From photographs to poses: beside the bare engine on the same crops, and beside the published pipeline.
 
 python benchmarks/pipeline.py people.json [RECIPE]      (a COCO-style file; its boxes are used)
 
-Photographs of three people and more, then of one person; batches of 8 and of 1. Weights are random: nothing here depends
-on them.
+Photographs of three people and more, then of one person; batches of 8 and of 1. Weights are random: nothing here
+depends on them.
 """
 
 import sys

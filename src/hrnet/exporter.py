@@ -9,8 +9,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from hrnet.catalogue import resolve
 from hrnet.engines.cache import remember_int8
 from hrnet.engines.choosing import outputs_agree
@@ -18,7 +16,7 @@ from hrnet.engines.engine import Engine
 from hrnet.engines.exported import check_format, save_openvino, write_exported
 from hrnet.errors import HRNetError, UsageError
 from hrnet.images import write_text
-from hrnet.predictor import drawn_items, loaded, network_key, open_exported
+from hrnet.predictor import drawn_items, loaded, network_key, open_exported, pictures_for
 from hrnet.results.agreement import Agreement, judged
 from hrnet.settings import Recipe
 from hrnet.weights.files import read_meta
@@ -158,7 +156,7 @@ def prove(
     engine = open_exported(file)
     ours, theirs = recipe.inference(engine), recipe.inference(plain)
     found, expected = (list(islice(each.predict(evidence.items()), PICTURES)) for each in (ours, theirs))
-    verdict = recipe.agreement(found, expected, precision) or outputs_agree(engine, plain, drawn_pictures(recipe))
+    verdict = recipe.agreement(found, expected, precision) or outputs_agree(engine, plain, pictures_for(recipe))
     figures, faults, scores = dict(verdict.figures), verdict.faults, {}
     if evidence.data is not None:
         name = evidence.data.headline
@@ -172,8 +170,3 @@ def prove(
         figures, faults = figures | scored.figures, (*faults, *scored.faults)
     verdict = Agreement(figures, tuple(faults))
     return Proof(file.name, precision, recipe.name, evidence.source, verdict, scores, tuple(kept_out))
-
-
-def drawn_pictures(recipe: Recipe) -> np.ndarray:
-    """Drawn figures as the network sees them, (B, H, W, 3) uint8."""
-    return np.stack([image for image, _, _ in drawn_items(recipe)])

@@ -151,7 +151,15 @@ def agreement_on_drawn_pictures(recipe: Recipe, engine: Engine, reference: Engin
     items = drawn_items(recipe)
     found, expected = (list(recipe.inference(each).predict(items)) for each in (engine, reference))
     verdict = recipe.agreement(found, expected, engine.precision)
-    return verdict or outputs_agree(engine, reference, np.stack([image for image, _, _ in items]))
+    return verdict or outputs_agree(engine, reference, pictures_for(recipe))
+
+
+def pictures_for(recipe: Recipe) -> list[np.ndarray]:
+    """Batches of drawn people (B, H, W, 3) uint8 as the network sees them: of the recipe's size, and of a larger one
+    where the task feeds many sizes, because a graph may have taken one for a constant."""
+    width, height = recipe.model.input_size
+    sizes = [(width, height)] + [(width + 64, height + 128)] * recipe.any_size
+    return [np.stack([each.read() for each in figures(2, size=size).records]) for size in sizes]
 
 
 def drawn_items(recipe: Recipe, count: int = 16) -> list[tuple[np.ndarray, np.ndarray, None]]:

@@ -35,7 +35,7 @@ def own_cache(tmp_path, monkeypatch):
 
 
 def agreeing(engine, plain):
-    return outputs_agree(engine, plain, PICTURES)
+    return outputs_agree(engine, plain, [PICTURES])
 
 
 @pytest.mark.parametrize("count", [1, 3, 9])

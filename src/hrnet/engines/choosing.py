@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -118,10 +118,13 @@ def choose(network: Network, wish: Wish, judge: Judge) -> Choice:
 
     `judge` runs two engines over the same pictures and says how well they agree. The choice is remembered in the
     cache folder. An engine that is not installed, fails, or is beyond its budget is passed over with a warning, unless
-    it is the only one asked for: then its error is raised.
+    it is the only one asked for: then its error is raised. A task that feeds pictures of many sizes gets torch in fp32
+    unless it asks for something else.
     """
     if wish.engine == "auto" and wish.device is not None:
         wish = Wish("torch", wish.precision or "fp32", wish.device)
+    if wish == Wish() and network.any_size and network.file is None:
+        wish = Wish("torch", "fp32")  # one measurement says little about pictures of many sizes
     ways = ways_for(wish, network)
     if len(ways) == 1:
         return Choice(engine_of(ways[0], network), f"{ways[0]}, as asked for")
@@ -226,7 +229,7 @@ def measured(ways: list[Way], network: Network, judge: Judge, memory: Memory) ->
     times = milliseconds(engines, pictures)
     plain = reference(engines, network)
     for way in sorted(engines, key=times.__getitem__):
-        verdict = judge(engines[way], plain) if engines[way] is not plain else Agreement({})
+        verdict = judged_by(judge, engines[way], plain)
         if verdict.holds:
             break
         warnings.warn(f"the engine {way} is passed over: {'; '.join(verdict.faults)}", stacklevel=3)
@@ -241,6 +244,16 @@ def measured(ways: list[Way], network: Network, judge: Judge, memory: Memory) ->
     told["measured"] = {str(each): round(value, 3) for each, value in times.items()}
     memory.remember(told, kept_files(engines[way], network, way))
     return Choice(engines[way], why, told["measured"])
+
+
+def judged_by(judge: Judge, engine: Engine, plain: Engine) -> Agreement:
+    """What the judge says; an engine that fails under it is beyond any budget."""
+    if engine is plain:
+        return Agreement({})
+    try:
+        return judge(engine, plain)
+    except (HRNetError, RuntimeError) as error:
+        return Agreement({}, (str(error),))
 
 
 def reference(engines: dict[Way, Engine], network: Network) -> Engine:
@@ -266,9 +279,9 @@ def milliseconds(engines: dict[Way, Engine], pictures: np.ndarray) -> dict[Way, 
     return times
 
 
-def outputs_agree(engine: Engine, reference: Engine, pictures: np.ndarray) -> Agreement:
-    """How far an engine's outputs are from the reference's: mean difference over mean size, the worst output of all."""
-    pairs = zip(engine.run(pictures), reference.run(pictures), strict=True)
+def outputs_agree(engine: Engine, reference: Engine, batches: Sequence[np.ndarray]) -> Agreement:
+    """How far an engine's outputs are from the reference's: mean difference over mean size, of the worst output."""
+    pairs = (pair for each in batches for pair in zip(engine.run(each), reference.run(each), strict=True))
     off = max(float(np.abs(a - b).mean() / max(np.abs(b).mean(), 1e-12)) for a, b in pairs)
     return judged({"outputs differ by": round(off, 5)}, {"outputs differ by": OUTPUT_BUDGETS[engine.precision]})
 

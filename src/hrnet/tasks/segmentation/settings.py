@@ -131,6 +131,7 @@ class SegmentationRecipe(Recipe):
     """Semantic segmentation: a class for every pixel."""
 
     results: ClassVar[str] = "label_maps"
+    any_size: ClassVar[bool] = True
 
     model: SegmentationModel = SegmentationModel()
     augmentation: Augmentation = Augmentation()
