@@ -105,15 +105,6 @@ class PoseData:
             return "PCKh@0.5"
         return "PCK@0.2" if self.skeleton.torso else "PCK@0.1"
 
-    def demand_labels(self) -> None:
-        """Raise `HRNetError` where no person has a labelled keypoint, so that no figure is defined."""
-        people = (person for record in self.records for person in record.people)
-        if not any(person.visibility.any() and not person.crowd for person in people):
-            raise HRNetError(
-                f"{self.name} has no person with labelled keypoints, so nothing can be scored: check that it is the "
-                "right file; hrnet check says what its labels lack"
-            )
-
     def demand_shared(self, skeleton: Skeleton) -> None:
         """Raise `HRNetError` where a network with this skeleton has no keypoint in common with the set's labels."""
         if set(skeleton.keypoints).isdisjoint(self.skeleton.keypoints):

@@ -174,7 +174,6 @@ class PoseRecipe(Recipe):
     def evaluate(self, inference: "TopDownInference", data: "PoseData") -> dict[str, Any]:
         from hrnet.tasks.pose_topdown.scoring import evaluate
 
-        data.demand_labels()
         data.demand_shared(self.model.keypoints)
         return evaluate(inference, data)
 
