@@ -11,6 +11,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from hrnet.tasks.pose_bottomup.assignment import assign
+from hrnet.tasks.pose_bottomup.refinement import strongest
 from hrnet.tasks.pose_bottomup.settings import Testing
 
 NOBODY = 1e10  # cost of a column that stands for no group
@@ -159,17 +160,20 @@ def shift(heatmaps: np.ndarray, joint: np.ndarray, x: np.ndarray, y: np.ndarray)
 def refine(people: np.ndarray, heatmaps: np.ndarray, tags: np.ndarray) -> None:
     """Fill in missing joints where heatmap less rounded tag distance is highest, if the heatmap is positive there; in
     place. A person's tag is the mean of the tag maps at its found joints (published `refine`)."""
-    for person in people:
-        found = person[:, 2] > 0
-        if not found.any():
+    found = people[:, :, 2] > 0
+    means = np.zeros((len(people), tags.shape[3]), np.float32)
+    for p in np.flatnonzero(found.any(axis=1)):
+        x, y = people[p, found[p], :2].astype(int).T
+        means[p] = tags[np.flatnonzero(found[p]), y, x].mean(axis=0)
+    for joint in range(people.shape[1]):
+        missing = np.flatnonzero(~found[:, joint] & found.any(axis=1))
+        if not len(missing):
             continue
-        x, y = person[found, :2].astype(int).T
-        tag = tags[np.flatnonzero(found), y, x].mean(axis=0)
-        for joint in np.flatnonzero(~found):
-            distance = np.sqrt(((tags[joint] - tag) ** 2).sum(axis=2))
-            best = int(np.argmax(heatmaps[joint] - np.round(distance)))
-            row, column = divmod(best, heatmaps.shape[2])
-            value = heatmaps[joint, row, column]
-            if value > 0:
-                step = shift(heatmaps, np.array([joint]), np.array([column]), np.array([row]))[0]
-                person[joint, :3] = column + step[0], row + step[1], value
+        columns, rows = people[found[:, joint], joint, :2].astype(int).T
+        peaks = rows * heatmaps.shape[2] + columns
+        y, x = np.divmod(strongest(heatmaps[joint], tags[joint], means[missing], peaks), heatmaps.shape[2])
+        values = heatmaps[joint, y, x]
+        step = shift(heatmaps, np.full(len(missing), joint), x, y)
+        filled = values > 0
+        people[missing[filled], joint, :2] = np.stack([x, y], axis=1)[filled] + step[filled]
+        people[missing[filled], joint, 2] = values[filled]
