@@ -72,8 +72,8 @@ def bits(mask: np.ndarray) -> list[int]:
 
 
 def shift(square: np.ndarray, free_rows: list[int], free: int) -> None:
-    """Make a new uncovered zero: the least uncovered cell is added to covered rows, then taken from uncovered columns, in
-    place and in this order, which decides how the numbers are rounded."""
+    """Make a new uncovered zero: the least uncovered cell is added to covered rows, then taken from uncovered columns;
+    in place and in this order, which decides how the numbers are rounded."""
     columns = [c for c in range(len(square)) if free >> c & 1]
     least = square[free_rows][:, columns].min()
     covered = np.ones(len(square), bool)
