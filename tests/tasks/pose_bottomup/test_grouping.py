@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 from hrnet.tasks.pose_bottomup.assignment import assign
-from hrnet.tasks.pose_bottomup.grouping import Peaks, adjust, find_peaks, group, match, partners, refine
+from hrnet.tasks.pose_bottomup.grouping import Peaks, adjust, find_peaks, group, match, partners, refined
 from hrnet.tasks.pose_bottomup.refinement import strongest
 from hrnet.tasks.pose_bottomup.settings import Testing as Settings
 
@@ -92,7 +92,7 @@ def test_people_are_the_published_ones(number, reference):
         adjust(people, scene.heatmaps)
         np.testing.assert_array_equal(people, golden["adjusted"])
     if scene.settings["refine"]:
-        refine(people, scene.heatmaps, scene.tags)
+        people = refined(people, scene.heatmaps, scene.tags)
     np.testing.assert_allclose(people, golden["final"], atol=1e-5)
 
 
