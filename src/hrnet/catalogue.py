@@ -104,14 +104,23 @@ def row(recipe: Recipe) -> Row:
     return Row(recipe.name, size, parameters, multiply_adds / GFLOP, recipe.published, weights, licence)
 
 
-def resolve(name_or_path: str | Path | None, weights: str | Path | None) -> tuple[Recipe, Path]:
+def resolve(
+    name_or_path: str | Path | None, weights: str | Path | None, task: str | None = None
+) -> tuple[Recipe, Path]:
     """The recipe and the weights file that a user means.
 
-    Nothing: the embedded weights. A recipe's name: with `weights`, or those embedded for it. A weights file: the
-    recipe that it carries.
+    Nothing: the embedded weights, of `task` where one is named. A recipe's name: with `weights`, or those embedded for
+    it. A weights file: the recipe that it carries.
     """
+    if task is not None:
+        name_or_path = for_task(task, None if name_or_path is None else str(name_or_path), weights)
     if name_or_path is None and weights is None:
-        return resolve(DEFAULT, None)
+        return meant(DEFAULT, None)
+    return meant(name_or_path, weights)
+
+
+def meant(name_or_path: str | Path | None, weights: str | Path | None) -> tuple[Recipe, Path]:
+    """The recipe and the weights file of at least one of the two."""
     if weights is None and looks_like_file(str(name_or_path)):
         name_or_path, weights = None, name_or_path
     if weights is None:

@@ -16,6 +16,16 @@ def evaluate(
         list[Path] | None, typer.Option(metavar="DIR", help="Where the pictures of a JSON lie, if not beside it.")
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures here.")] = None,
+    task: Annotated[
+        Literal["pose_topdown", "pose_bottomup"] | None,
+        typer.Option(help="Whose embedded weights; default: pose_topdown, with the boxes that the set gives."),
+    ] = None,
+    refine: Annotated[
+        bool, typer.Option("--refine", help="Pass people found bottom-up to the top-down network.")
+    ] = False,
+    input_size: Annotated[
+        int | None, typer.Option(metavar="PX", help="Bottom-up: shorter side of a picture as the network sees it.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda; default: cuda where there is one.")] = None,
     precision: Annotated[Literal["fp32", "bf16"], typer.Option(help="Arithmetic of the network.")] = "fp32",
 ) -> None:
@@ -24,7 +34,11 @@ def evaluate(
     from hrnet.images import write_text
     from hrnet.predictor import Predictor
 
-    figures = score(Predictor(recipe, weights, device=device, precision=precision), data, split, images or ())
+    if task is None and recipe is None and weights is None and (refine or input_size):
+        task = "pose_bottomup"
+    named = {"task": task, "refine": refine, "input_size": input_size}
+    predictor = Predictor(recipe, weights, device=device, precision=precision, **named)
+    figures = score(predictor, data, split, images or ())
     typer.echo("\n".join(lines(figures)))
     if json_file is not None:
         write_text(json_file, json.dumps(figures, indent=1) + "\n")

@@ -21,15 +21,20 @@ AREA = 0.53  # of the box, where no segment is known
 class BottomUpInference:
     """A recipe and an engine, ready to predict."""
 
+    takes_boxes = False
+
     def __init__(self, recipe: BottomUpRecipe, engine: Engine) -> None:
         self.recipe, self.engine = recipe, engine
         self.skeleton, self.layout = recipe.model.keypoints, Layout.of(recipe)
         self.input_size = recipe.testing.input_size or min(recipe.model.input_size)
 
     def predict(self, items: Iterable[tuple[np.ndarray, Any, Any]]) -> Iterator[list[Pose]]:
-        """Poses of each picture, in order; `items` yields `(image (H, W, 3) RGB uint8, ...)`, the rest is not used."""
+        """Poses of each picture, in order.
+
+        `items` yields `(image (H, W, 3) RGB uint8, or a function that reads it, ...)`; the rest is not used.
+        """
         for image, *_ in items:
-            yield self.poses(image)
+            yield self.poses(image() if callable(image) else image)
 
     def poses(self, image: np.ndarray) -> list[Pose]:
         """Everybody in a picture (H, W, 3), the surest first."""

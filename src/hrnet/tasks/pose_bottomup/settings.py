@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -169,6 +169,8 @@ class Testing(Settings):
 
 class BottomUpRecipe(Recipe):
     """Bottom-up pose: all people of a picture at once, heatmaps and the tags that tell people apart."""
+
+    any_size: ClassVar[bool] = True  # every picture is shown at its own shape
 
     model: BottomUpModel = BottomUpModel()
     augmentation: Augmentation = Augmentation()
