@@ -106,15 +106,24 @@ def row(recipe: Recipe) -> Row:
     return Row(recipe.name, size, parameters, multiply_adds / GFLOP, recipe.published, weights, licence)
 
 
-def resolve(name_or_path: str | Path | None, weights: str | Path | None) -> tuple[Recipe, Path]:
+def resolve(
+    name_or_path: str | Path | None, weights: str | Path | None, task: str | None = None
+) -> tuple[Recipe, Path]:
     """The recipe and the weights file that a user means.
 
-    Nothing: the embedded weights. A recipe's name: with `weights`, or those embedded for it. A weights file: the
-    recipe that it carries. A name of published weights, such as `pose_topdown/w32_256x192@coco-mmpose0`, as either: its
-    recipe, and its file, which is downloaded where it is not here yet.
+    Nothing: the embedded weights, of `task` where one is named. A recipe's name: with `weights`, or those embedded for
+    it. A weights file: the recipe that it carries. A name of published weights, such as
+    `pose_topdown/w32_256x192@coco-mmpose0`, as either: its recipe, and its file, downloaded where it is not here yet.
     """
+    if task is not None:
+        name_or_path = for_task(task, None if name_or_path is None else str(name_or_path), weights)
     if name_or_path is None and weights is None:
-        return resolve(DEFAULT, None)
+        return meant(DEFAULT, None)
+    return meant(name_or_path, weights)
+
+
+def meant(name_or_path: str | Path | None, weights: str | Path | None) -> tuple[Recipe, Path]:
+    """The recipe and the weights file of at least one of the two."""
     if name_or_path is None and is_published(str(weights)):
         return published(str(weights))
     if weights is None and is_published(str(name_or_path)):

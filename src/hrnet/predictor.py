@@ -1,7 +1,8 @@
 """Predictor: a recipe, weights and an engine, from a picture to poses."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from hrnet.engines.engine import Engine
 from hrnet.engines.exported import FORMATS, read_exported
 from hrnet.errors import HRNetError, UsageError
 from hrnet.images import as_rgb, read_image
+from hrnet.refining import RefiningInference
 from hrnet.results.agreement import Agreement
 from hrnet.results.pose import Pose
 from hrnet.settings import Recipe
@@ -27,11 +29,15 @@ Boxes = Sequence[Sequence[float]] | np.ndarray
 
 
 class Predictor:
-    """Finds the poses of people whose boxes are given.
+    """Finds the poses of people.
 
-    `Predictor()` uses the weights that ship with the package, `Predictor("runs/mine/best.safetensors")` your own,
+    `Predictor()` uses the weights that ship with the package: top-down where boxes are given, bottom-up, which finds
+    everybody by itself, where not. `Predictor(task="pose_topdown")` takes a picture without boxes as one person.
+    `Predictor("runs/mine/best.safetensors")` uses your own weights,
     `Predictor("pose_topdown/w32_256x192", weights="pose_hrnet_w32_256x192.pth")` published ones, and
-    `Predictor("w32.onnx")` a network that `hrnet export` wrote, for which torch need not be installed.
+    `Predictor("w32.onnx")` a network that `hrnet export` wrote, for which torch need not be installed. `refine` passes
+    each person whom the bottom-up network finds to the top-down weights of the package; `input_size` is the shorter
+    side of a picture as the bottom-up network sees it.
 
     `engine` is "torch", "onnx", "openvino", or "auto": the fastest on this machine whose answers stay within the budget
     of docs/performance.md, measured the first time and remembered; `engine_note` then says what was chosen and why.
@@ -50,17 +56,43 @@ class Predictor:
         device: str | None = None,
         flip: bool | None = None,
         changes: Mapping[str, Any] | None = None,
+        task: str | None = None,
+        refine: bool = False,
+        input_size: int | None = None,
     ) -> None:
         wish = Wish(engine, precision, device)
         if device is not None:
             check_device(device)
-        self.recipe, self.weights = resolve(name_or_path, weights)
+        self.by_default = name_or_path is None and weights is None and task is None
+        self.options: dict[str, Any] = {"engine": engine, "precision": precision, "device": device, "flip": flip}
+        self.bottom_up: dict[str, Any] = {"refine": refine, "input_size": input_size}
+        self.recipe, self.weights = resolve(name_or_path, weights, task)
+        if input_size is not None and not self.by_default:
+            self.recipe = self.recipe.override({"testing.input_size": input_size})
         if flip is not None:
             self.recipe = self.recipe.but(testing__flip=flip)
         self.recipe = self.recipe.override(changes or {})
         choice = engine_for(self.recipe, self.weights, wish)
         self.engine, self.engine_note = choice.engine, choice.why
         self.inference = self.recipe.inference(self.engine)
+        if refine and not self.by_default:
+            self.inference = self.refining()
+
+    def refining(self) -> RefiningInference:
+        """This predictor's inference with the package's top-down weights after it."""
+        if self.takes_boxes:
+            raise UsageError(f"{self.recipe.name} finds nobody to refine: name a bottom-up recipe, or leave refine out")
+        return RefiningInference(self.inference, Predictor(task="pose_topdown", **self.options).inference)
+
+    @property
+    def takes_boxes(self) -> bool:
+        """Whether people are looked for in boxes; bottom-up recipes find them by themselves."""
+        return getattr(self.inference, "takes_boxes", True)
+
+    @cached_property
+    def without_boxes(self) -> "Predictor":
+        """Who answers where no boxes are given: with nothing named the package's bottom-up weights, else this one."""
+        return Predictor(task="pose_bottomup", **self.options, **self.bottom_up) if self.by_default else self
 
     def __call__(
         self,
@@ -71,14 +103,18 @@ class Predictor:
         """Poses of one picture, one per box, in the order of the boxes.
 
         `image` is a path (turned upright by its EXIF orientation) or an RGB array (H, W, 3). `boxes` are (P, 4) of
-        x1, y1, x2, y2 in pixels of the picture; without boxes the whole picture is one person
-        (which the recipe may look for first, see `testing.search`). `box_scores` (P,), as
-        a detector gives them, multiply the poses' scores. Keypoints are in pixels of the picture. Raises `HRNetError`
-        for pictures and boxes that cannot be used.
+        x1, y1, x2, y2 in pixels of the picture. Without boxes a bottom-up network finds everybody, the surest first; to
+        a top-down one the whole picture is one person (which the recipe may look for first, see `testing.search`).
+        `box_scores` (P,), as a detector gives them, multiply the poses' scores. Keypoints are in pixels of the picture.
+        Raises `HRNetError` for pictures and boxes that cannot be used.
         """
+        if boxes is None and self.by_default:
+            return self.without_boxes(image)
         pixels = opened(image)
         name = "" if isinstance(image, np.ndarray) else f"{image}: "
         checked = None if boxes is None else checked_boxes(boxes, pixels.shape[1], pixels.shape[0], name)
+        if checked is not None and not self.takes_boxes:
+            raise HRNetError(f"{name}{self.recipe.name} finds people by itself: leave boxes out")
         scores = None if box_scores is None else np.asarray(box_scores, float)
         count = 1 if checked is None else len(checked)
         if scores is not None and scores.shape != (count,):
@@ -92,15 +128,18 @@ class Predictor:
         `items` yields `(image, boxes, box_scores)` as a call takes them; the image may be a function that reads it.
         A picture that cannot be used answers with its `HRNetError`, and the others go on.
         """
-        given = (self.checked_item(*item) for item in items)
-        attempt = getattr(self.inference, "attempt", None) or partial(one_by_one, self.inference.predict)
-        return attempt(given)
+        for boxed, group in groupby(items, key=lambda item: item[1] is not None):
+            who = self if boxed else self.without_boxes
+            attempt = getattr(who.inference, "attempt", None) or partial(one_by_one, who.inference.predict)
+            yield from attempt(who.checked_item(*item) for item in group)
 
     def checked_item(self, image: Any, boxes: Boxes | None, box_scores: Any) -> tuple[Any, np.ndarray | None, Any]:
         """An item as the inference takes it: the picture as a function that reads it and checks the boxes."""
         name = f"{image}: " if isinstance(image, str | Path) else ""
 
         def read() -> np.ndarray:
+            if boxes is not None and not self.takes_boxes:
+                raise HRNetError(f"{name}{self.recipe.name} finds people by itself: leave boxes out")
             pixels: np.ndarray = image() if callable(image) else opened(image)  # type: ignore[assignment]
             if boxes is not None:
                 checked_boxes(boxes, pixels.shape[1], pixels.shape[0], name)

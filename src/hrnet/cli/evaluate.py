@@ -35,6 +35,16 @@ def evaluate(
         Path | None, typer.Option(metavar="FILE", help="Write a page with figures, plots, the worst and best people.")
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures here.")] = None,
+    task: Annotated[
+        Literal["pose_topdown", "pose_bottomup"] | None,
+        typer.Option(help="Whose embedded weights; default: pose_topdown, with the boxes that the set gives."),
+    ] = None,
+    refine: Annotated[
+        bool, typer.Option("--refine", help="Pass people found bottom-up to the top-down network.")
+    ] = False,
+    input_size: Annotated[
+        int | None, typer.Option(metavar="PX", help="Bottom-up: shorter side of a picture as the network sees it.")
+    ] = None,
     engine: Annotated[
         Literal["auto", "torch", "onnx", "openvino"], typer.Option(help="What runs the network; see hrnet predict.")
     ] = "torch",
@@ -52,7 +62,10 @@ def evaluate(
     sets = [text for text in data if not OVERRIDE.match(text)]
     if len(sets) != 1:
         raise UsageError(f"expected one data set, found {len(sets)}: evaluate them one by one")
-    predictor = Predictor(recipe, weights, engine=engine, precision=precision, device=device, changes=changes)
+    if task is None and recipe is None and weights is None and (refine or input_size):
+        task = "pose_bottomup"
+    named: dict[str, Any] = {"task": task, "refine": refine, "input_size": input_size, "changes": changes}
+    predictor = Predictor(recipe, weights, engine=engine, precision=precision, device=device, **named)
     figures = score(predictor, sets[0], split, images or (), boxes=boxes, results=results, html=html)
     typer.echo("\n".join(lines(figures)))
     if json_file is not None:

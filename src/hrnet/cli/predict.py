@@ -21,14 +21,17 @@ if TYPE_CHECKING:
 MOST_DRAWINGS = 4  # waiting for their turn; each holds only its poses
 BOXES_HELP = (
     'JSON list of {"file_name" or "image_id", "bbox": [x, y, w, h], "score"?}. '
-    "Pictures it does not name are taken as one person each."
+    "In pictures that it does not name, people are looked for as without it."
 )
 
 
 def predict(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Pictures, folders of pictures, patterns.")],
     task: Annotated[
-        str | None, typer.Option(help="pose_topdown, pose_bottomup or segmentation: the weights that ship for it.")
+        str | None,
+        typer.Option(
+            help="pose_topdown, pose_bottomup or segmentation; default: poses, top-down in boxes, else bottom-up."
+        ),
     ] = None,
     recipe: Annotated[str | None, typer.Option(help="Recipe of the weights; default: the one they carry.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Weights file; default: the embedded weights.")] = None,
@@ -37,6 +40,12 @@ def predict(
     form: Annotated[Literal["json", "coco", "csv"], typer.Option("--format", help="How results are written.")] = "json",
     draw: Annotated[bool, typer.Option("--draw/--no-draw", help="Write pictures with results drawn.")] = True,
     min_score: Annotated[float, typer.Option(help="Joints scored below are not drawn.")] = 0.3,
+    refine: Annotated[
+        bool, typer.Option("--refine", help="Pass people found bottom-up to the top-down network.")
+    ] = False,
+    input_size: Annotated[
+        int | None, typer.Option(metavar="PX", help="Bottom-up: shorter side of a picture as the network sees it.")
+    ] = None,
     engine: Annotated[
         Literal["auto", "torch", "onnx", "openvino"],
         typer.Option(help="What runs the network; auto measures once which is fastest here, and remembers it."),
@@ -50,7 +59,6 @@ def predict(
     ] = None,
 ) -> None:
     """Find poses, classes of pixels or classes of pictures in photographs and write them, drawn and as data."""
-    from hrnet.catalogue import for_task
     from hrnet.datasets.boxes import read_boxes
     from hrnet.images import find_images, output_folder, write_text
     from hrnet.predictor import Predictor
@@ -59,7 +67,8 @@ def predict(
     output_folder(out)
     people = read_boxes(boxes) if boxes else None
     paths, failures = find_images(inputs)
-    predictor = Predictor(for_task(task, recipe, weights), weights, engine=engine, precision=precision, device=device)
+    named: dict[str, Any] = {"task": task, "refine": refine, "input_size": input_size}
+    predictor = Predictor(recipe, weights, engine=engine, precision=precision, device=device, **named)
     typer.echo(f"engine: {predictor.engine_note}")
     kind = KINDS[predictor.recipe.results]
     if form not in kind.formats:

@@ -5,9 +5,13 @@ import json
 import numpy as np
 import pytest
 from formula import formula_input
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
 
 from hrnet.tasks.pose_bottomup.assignment import assign
-from hrnet.tasks.pose_bottomup.grouping import Peaks, adjust, find_peaks, match, refine
+from hrnet.tasks.pose_bottomup.grouping import Peaks, adjust, find_peaks, group, match, partners, refined
+from hrnet.tasks.pose_bottomup.refinement import strongest
 from hrnet.tasks.pose_bottomup.settings import Testing as Settings
 
 
@@ -88,5 +92,54 @@ def test_people_are_the_published_ones(number, reference):
         adjust(people, scene.heatmaps)
         np.testing.assert_array_equal(people, golden["adjusted"])
     if scene.settings["refine"]:
-        refine(people, scene.heatmaps, scene.tags)
+        people = refined(people, scene.heatmaps, scene.tags)
     np.testing.assert_allclose(people, golden["final"], atol=1e-5)
+
+
+def full_search(heatmap, tags, wanted):
+    """The published search, over every cell."""
+    return np.array([np.argmax(heatmap - np.round(np.sqrt(((tags - tag) ** 2).sum(axis=2)))) for tag in wanted])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    levels=st.sampled_from([0, 2, 5]),
+    spread=st.sampled_from([0.0, 0.3, 3.0, 40.0]),
+    shift=st.sampled_from([-1.0, 0.0, 0.7]),
+)
+def test_the_search_finds_the_same_cells_as_looking_everywhere(seed, levels, spread, shift):
+    draws = np.random.default_rng(seed)
+    dimensions = int(draws.integers(1, 3))
+    heatmap = draws.normal(0, 0.3, (50, 60)).astype(np.float32) + np.float32(shift)
+    tags = (spread * draws.normal(0, 1, (50, 60, dimensions)) * (draws.random((50, 60, 1)) < 0.5)).astype(np.float32)
+    if levels:  # ties everywhere
+        heatmap, tags = np.round(heatmap * levels) / levels, np.round(tags * levels) / levels
+    heatmap, tags = heatmap.astype(np.float32), tags.astype(np.float32)
+    wanted = (2 * spread * draws.normal(0, 1, (12, dimensions))).astype(np.float32)
+    peaks = draws.integers(0, heatmap.size, int(draws.integers(0, 4)))
+    np.testing.assert_array_equal(strongest(heatmap, tags, wanted, peaks), full_search(heatmap, tags, wanted))
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), rows=st.integers(1, 9), columns=st.integers(1, 9))
+def test_assignments_cost_least(seed, rows, columns):
+    cost = np.random.default_rng(seed).integers(0, 4, (rows, columns)) * 100.0
+    pairs = assign(cost)
+    assert len(pairs) == min(rows, columns) and len({c for _, c in pairs}) == len(pairs)
+    assert sum(cost[r, c] for r, c in pairs) == cost[linear_sum_assignment(cost)].sum()
+
+
+def test_a_peak_without_a_group_of_its_own_does_not_push_others_out():
+    """Groups at tags 0 and 3, peaks at -3 and 0: rounded totals are equal both ways, and gated ones are not."""
+    distances = np.array([[3.0, 6.0], [0.0, 3.0]])
+    assert dict(partners(distances, np.ones(2, np.float32), Settings(grouping="gated")))[1] == 0
+
+
+def test_hopeless_maps_end():
+    testing = Settings()
+    nothing = np.zeros((17, 20, 20), np.float32), np.zeros((17, 20, 20, 2), np.float32)
+    assert len(group(*nothing, testing)[0]) == 0
+    same = np.ones((17, 20, 20), np.float32), np.zeros((17, 20, 20, 2), np.float32)
+    people, scores = group(*same, testing)  # plateaus of equal peaks, all tags equal: they are one person
+    assert len(people) == 1 and scores[0] == pytest.approx(1)

@@ -20,6 +20,7 @@ class Layout:
     tag_maps: tuple[int, ...]
     flip_order: np.ndarray
     drop_centre: bool = False
+    whole_tags: bool = True  # tags as fine as the finest map; else as they come, where all come alike
 
     @classmethod
     def of(cls, recipe: BottomUpRecipe) -> "Layout":
@@ -30,15 +31,16 @@ class Layout:
         averaged = tuple(k for k in every if k in taught and k in asked)
         order = np.concatenate([model.keypoints.flip_order, [len(model.keypoints)] * model.centre]).astype(int)
         tags = model.joints if model.tags == "per_joint" else 1
-        return cls(model.joints, tags, averaged, model.tag_maps, order, model.centre and testing.ignore_centre)
+        whole = testing.grouping == "exact" or len(model.tag_maps) > 1 or testing.scales != (1.0,)
+        return cls(model.joints, tags, averaged, model.tag_maps, order, model.centre and testing.ignore_centre, whole)
 
     def read(self, outputs: Sequence[np.ndarray], mirrored: bool = False) -> tuple[np.ndarray, list[np.ndarray]]:
         """Mean heatmaps (J, h, w) of maps (C, h, w), coarsest first, all as fine as the last, and the tag maps
         (T, h, w); those of the mirrored picture as if of the picture itself."""
         finest = outputs[-1].shape[2:0:-1]
-        fine = {k: resized(outputs[k], finest) for k in {*self.heatmap_maps, *self.tag_maps}}
-        heatmaps = mean_of([fine[k][: self.joints] for k in self.heatmap_maps])
-        tags = [fine[k][-self.tags :] for k in self.tag_maps]
+        heatmaps = mean_of([resized(outputs[k][: self.joints], finest) for k in self.heatmap_maps])
+        tags = [outputs[k][-self.tags :] for k in self.tag_maps]
+        tags = [resized(tag, finest) for tag in tags] if self.whole_tags else tags
         if mirrored:
             heatmaps = heatmaps[self.flip_order, :, ::-1]
             tags = [(tag[self.flip_order] if self.tags > 1 else tag)[..., ::-1] for tag in tags]

@@ -5,14 +5,17 @@ person is a row per joint of x, y in cells, value, and the D tags: (J, 3 + D), z
 """
 
 from dataclasses import dataclass
+from functools import reduce
 
 import cv2
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from hrnet.tasks.pose_bottomup.assignment import assign
+from hrnet.tasks.pose_bottomup.refinement import strongest
 from hrnet.tasks.pose_bottomup.settings import Testing
 
+FEWEST_REFINED = 3  # joints from which "fast" looks for the others: fewer do not tell where a person is
 NOBODY = 1e10  # cost of a column that stands for no group
 # Face, shoulders, hips, elbows, wrists, knees, ankles of COCO's 17 joints; as published, other sets follow it too.
 ORDER = (0, 1, 2, 3, 4, 5, 6, 11, 12, 7, 8, 9, 10, 13, 14, 15, 16)
@@ -21,23 +24,38 @@ ORDER = (0, 1, 2, 3, 4, 5, 6, 11, 12, 7, 8, 9, 10, 13, 14, 15, 16)
 def group(heatmaps: np.ndarray, tags: np.ndarray, testing: Testing) -> tuple[np.ndarray, np.ndarray]:
     """People (P, J, 3 + D) of a picture, x and y counted from the corner of the first cell, and their scores (P,).
 
-    A shared tag map (1, h, w, D) stands for all joints. As published, the score is the mean value of all joints, those
-    missing counted as 0, before missing ones are looked for.
+    A shared tag map (1, h, w, D) stands for all joints. Tags may be coarser than heatmaps by a whole factor; they are
+    then interpolated at peaks, and missing joints are looked for cell by cell of the tags. As published, the score is
+    the mean value of all joints, those missing counted as 0, before missing ones are looked for.
     """
-    tags = np.broadcast_to(tags, (*heatmaps.shape, tags.shape[3]))
+    tags = np.broadcast_to(tags, (len(heatmaps), *tags.shape[1:]))
     peaks = []
     for heatmap, tag in zip(heatmaps, tags, strict=True):
         cells, values = find_peaks(heatmap, testing.nms_kernel, testing.max_people, testing.detection_threshold)
-        peaks.append(Peaks(cells, values, tag[cells[:, 1], cells[:, 0]]))
+        peaks.append(Peaks(cells, values, tags_at(tag, cells, heatmap.shape)))
     people = match(peaks, testing)
-    scores = people[:, :, 2].mean(axis=1)
-    kept = (scores >= testing.score_threshold) & ((people[:, :, 2] > 0).sum(axis=1) >= testing.fewest_joints)
-    people, scores = people[kept], scores[kept]
+    scores, joints = people[:, :, 2].mean(axis=1), (people[:, :, 2] > 0).sum(axis=1)
+    kept = (scores >= testing.score_threshold) & (joints >= testing.fewest_joints)
+    people, scores, joints = people[kept], scores[kept], joints[kept]
     if testing.adjust:
         adjust(people, heatmaps)
     if testing.refine:
-        refine(people, heatmaps, tags)
+        sure = joints >= (1 if testing.grouping == "exact" else FEWEST_REFINED)
+        people[sure] = refined(people[sure], heatmaps, tags)
     return people, scores
+
+
+def tags_at(tags: np.ndarray, cells: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """Tags (N, D) at cells (N, 2) of a map of `size` (h, w), from tags (h', w', D): bilinear between cells' centres."""
+    if tags.shape[:2] == size:
+        return tags[cells[:, 1], cells[:, 0]]
+    limit = np.array(tags.shape[1::-1])
+    at = np.clip((cells + 0.5) * (limit / size[::-1]) - 0.5, 0, limit - 1)
+    low = at.astype(int)
+    high, share = np.minimum(low + 1, limit - 1), (at - low).astype(np.float32)
+    (x0, y0), (x1, y1), (sx, sy) = low.T, high.T, share.T[..., None]
+    upper, lower = tags[y0, x0] * (1 - sx) + tags[y0, x1] * sx, tags[y1, x0] * (1 - sx) + tags[y1, x1] * sx
+    return upper * (1 - sy) + lower * sy
 
 
 @dataclass(frozen=True)
@@ -156,20 +174,38 @@ def shift(heatmaps: np.ndarray, joint: np.ndarray, x: np.ndarray, y: np.ndarray)
     return np.where(np.stack([right > left, below > above], axis=1), 0.25, -0.25) + 0.5
 
 
-def refine(people: np.ndarray, heatmaps: np.ndarray, tags: np.ndarray) -> None:
-    """Fill in missing joints where heatmap less rounded tag distance is highest, if the heatmap is positive there; in
-    place. A person's tag is the mean of the tag maps at its found joints (published `refine`)."""
-    for person in people:
-        found = person[:, 2] > 0
-        if not found.any():
+def refined(people: np.ndarray, heatmaps: np.ndarray, tags: np.ndarray) -> np.ndarray:
+    """People (P, J, 3 + D) with missing joints where heatmap less rounded tag distance is highest, if the heatmap is
+    positive there. A person's tag is the mean of the tag maps at its found joints (published `refine`)."""
+    people, step = people.copy(), heatmaps.shape[1] // tags.shape[1]
+    found = people[:, :, 2] > 0
+    means = np.zeros((len(people), tags.shape[3]), np.float32)
+    for p in np.flatnonzero(found.any(axis=1)):
+        x, y = people[p, found[p], :2].astype(int).T // step
+        means[p] = tags[np.flatnonzero(found[p]), y, x].mean(axis=0)
+    for joint in range(people.shape[1]):
+        missing = np.flatnonzero(~found[:, joint] & found.any(axis=1))
+        if not len(missing):
             continue
-        x, y = person[found, :2].astype(int).T
-        tag = tags[np.flatnonzero(found), y, x].mean(axis=0)
-        for joint in np.flatnonzero(~found):
-            distance = np.sqrt(((tags[joint] - tag) ** 2).sum(axis=2))
-            best = int(np.argmax(heatmaps[joint] - np.round(distance)))
-            row, column = divmod(best, heatmaps.shape[2])
-            value = heatmaps[joint, row, column]
-            if value > 0:
-                step = shift(heatmaps, np.array([joint]), np.array([column]), np.array([row]))[0]
-                person[joint, :3] = column + step[0], row + step[1], value
+        heatmap, width = highest_of_blocks(heatmaps[joint], step), tags.shape[2]
+        columns, rows = people[found[:, joint], joint, :2].astype(int).T // step
+        blocks = strongest(heatmap, tags[joint], means[missing], rows * width + columns)
+        y, x = highest_cells(heatmaps[joint], blocks // width, blocks % width, step)
+        values = heatmaps[joint, y, x]
+        filled = values > 0
+        places = np.stack([x, y], axis=1) + shift(heatmaps, np.full(len(missing), joint), x, y)
+        people[missing[filled], joint, :2], people[missing[filled], joint, 2] = places[filled], values[filled]
+    return people
+
+
+def highest_of_blocks(heatmap: np.ndarray, step: int) -> np.ndarray:
+    """The highest value of each block of `step` x `step` cells."""
+    rows = reduce(np.maximum, (heatmap[i::step] for i in range(step)))
+    return np.ascontiguousarray(reduce(np.maximum, (rows[:, i::step] for i in range(step))))
+
+
+def highest_cells(heatmap: np.ndarray, rows: np.ndarray, columns: np.ndarray, step: int) -> tuple[np.ndarray, ...]:
+    """Rows and columns of the highest cells of blocks."""
+    y, x = np.divmod(np.arange(step * step), step)
+    inside = heatmap[rows[:, None] * step + y, columns[:, None] * step + x].argmax(axis=1)
+    return rows * step + y[inside], columns * step + x[inside]

@@ -7,15 +7,21 @@ from typing import Any
 import numpy as np
 
 from hrnet.engines.engine import Engine
+from hrnet.errors import HRNetError
 from hrnet.geometry import Frame, extent_of
 from hrnet.results.pose import Pose
+from hrnet.scoring.oks import oks_nms
 from hrnet.tasks.pose_bottomup.aggregation import Aggregate, Layout
 from hrnet.tasks.pose_bottomup.grouping import group
 from hrnet.tasks.pose_bottomup.settings import BottomUpRecipe
 
+AREA = 0.53  # of the box, where no segment is known
+
 
 class BottomUpInference:
     """A recipe and an engine, ready to predict."""
+
+    takes_boxes = False
 
     def __init__(self, recipe: BottomUpRecipe, engine: Engine) -> None:
         self.recipe, self.engine = recipe, engine
@@ -23,13 +29,20 @@ class BottomUpInference:
         self.input_size = recipe.testing.input_size or min(recipe.model.input_size)
 
     def predict(self, items: Iterable[tuple[np.ndarray, Any, Any]]) -> Iterator[list[Pose]]:
-        """Poses of each picture, in order; `items` yields `(image (H, W, 3) RGB uint8, ...)`, the rest is not used."""
+        """Poses of each picture, in order.
+
+        `items` yields `(image (H, W, 3) RGB uint8, or a function that reads it, ...)`; the rest is not used.
+        """
         for image, *_ in items:
-            yield self.poses(image)
+            yield self.poses(image() if callable(image) else image)
 
     def poses(self, image: np.ndarray) -> list[Pose]:
         """Everybody in a picture (H, W, 3), the surest first."""
         heatmaps, tags, frame = self.maps(image)
+        if not (np.isfinite(heatmaps).all() and np.isfinite(tags).all()):
+            raise HRNetError(
+                "the network answered with numbers that are not finite: use precision fp32, or other weights"
+            )
         people, scores = group(heatmaps, tags, self.recipe.testing)
         cells = np.array(frame.size) / heatmaps.shape[2:0:-1]
         found = [
@@ -38,7 +51,8 @@ class BottomUpInference:
             )
             for person, score in zip(people, scores, strict=True)
         ]
-        return sorted(found, key=lambda pose: -pose.score)
+        found.sort(key=lambda pose: -pose.score)
+        return distinct(found, self.recipe.testing.nms_threshold)
 
     def pose(self, points: np.ndarray, values: np.ndarray, score: float) -> Pose:
         """A person in picture pixels; its box is the extent of the joints that were found."""
@@ -56,7 +70,7 @@ class BottomUpInference:
         testing = self.recipe.testing
         height, width = image.shape[:2]
         base = self.frame(width, height, 1.0)
-        aggregate = Aggregate(self.layout, base.size if testing.project else None)
+        aggregate = Aggregate(self.layout, base.size if testing.project and testing.grouping == "exact" else None)
         for scale in sorted(testing.scales, reverse=True):
             batch = self.frame(width, height, scale).warp(image)[None]
             if testing.flip:
@@ -72,6 +86,16 @@ class BottomUpInference:
         short = size[0] / width if width < height else size[1] / height
         middle = np.array([width // 2 + width % 2, height // 2 + height % 2])  # as published, int(side / 2 + 0.5)
         return Frame.around(middle, size[0] / short, size)
+
+
+def distinct(poses: list[Pose], threshold: float) -> list[Pose]:
+    """The poses, the surest first, less those that show a person once more: OKS above `threshold` with a surer one."""
+    if not threshold or len(poses) < 2 or not poses[0].skeleton.sigmas:
+        return poses
+    keypoints = np.stack([pose.keypoints for pose in poses]).astype(float)
+    areas = AREA * np.prod(keypoints.max(axis=1) - keypoints.min(axis=1), axis=1)
+    scores = np.array([pose.score for pose in poses])
+    return [poses[i] for i in oks_nms(keypoints, scores, areas, np.array(poses[0].skeleton.sigmas), threshold)]
 
 
 def input_size(width: int, height: int, short: int, scale: float = 1.0, least: float = 1.0) -> tuple[int, int]:

@@ -76,7 +76,14 @@ small_512 = BottomUpRecipe(
     loss=LossSettings(foreground=4.0, push=5e-3, pull=5e-3),
     optim=Optim(name="adamw", lr=2e-3, weight_decay=0.02, schedule="cosine", warmup=0.03),
     training=Training(epochs=20, batch_size=64, precision="bf16", ema_decay=0.999),
-    testing=Testing(input_size=384, project=False, nms_kernel=3, score_threshold=0.1, fewest_joints=3),
+    testing=Testing(
+        input_size=384,
+        grouping="fast",
+        detection_threshold=0.2,
+        score_threshold=0.2,
+        fewest_joints=3,
+        nms_threshold=0.3,
+    ),
     # Photographs of the demo, so that it shows what the network makes of unseen people.
     without=("000000000785", "000000000790", "000000129648", "000000214753", "000000252219"),
 )

@@ -148,7 +148,9 @@ class Testing(Settings):
     )
     ignore_centre: bool = Field(default=True, description="leave the centre out of grouping")
     grouping: Literal["exact", "fast", "gated"] = Field(
-        default="exact", description="exact: as published; see grouping.py for the others"
+        default="exact",
+        description="exact: as published; fast: the same at the network's own resolution, whatever `project` says; "
+        "gated: fast, and a tag distance counts only below tag_threshold",
     )
     nms_kernel: int = Field(default=5, gt=0, description="a peak is the highest cell of a square this wide")
     max_people: int = Field(default=30, gt=0, description="peaks per joint, and groups that peaks are matched with")
@@ -159,13 +161,16 @@ class Testing(Settings):
     adjust: bool = Field(default=True, description="move joints a quarter cell towards the higher neighbour")
     refine: bool = Field(default=True, description="look for each person's missing joints")
     score_threshold: float = Field(default=0.0, ge=0, description="people scored below are not put out")
+    nms_threshold: float = Field(
+        default=0.0, ge=0, le=1, description="OKS from which the surer of two people drops the other; 0 keeps all"
+    )
     fewest_joints: int = Field(default=1, ge=1, description="people with fewer joints found by peaks are not put out")
 
 
 class BottomUpRecipe(Recipe):
     """Bottom-up pose: all people of a picture at once, heatmaps and the tags that tell people apart."""
 
-    any_size: ClassVar[bool] = True
+    any_size: ClassVar[bool] = True  # every picture is shown at its own shape
 
     model: BottomUpModel = BottomUpModel()
     augmentation: Augmentation = Augmentation()
