@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 from hrnet.tasks.pose_bottomup.assignment import assign
-from hrnet.tasks.pose_bottomup.grouping import Peaks, adjust, find_peaks, group, match, partners, refined
+from hrnet.tasks.pose_bottomup.grouping import Peaks, adjust, find_peaks, group, match, partners, refined, tags_at
 from hrnet.tasks.pose_bottomup.refinement import strongest
 from hrnet.tasks.pose_bottomup.settings import Testing as Settings
 
@@ -143,3 +143,22 @@ def test_hopeless_maps_end():
     same = np.ones((17, 20, 20), np.float32), np.zeros((17, 20, 20, 2), np.float32)
     people, scores = group(*same, testing)  # plateaus of equal peaks, all tags equal: they are one person
     assert len(people) == 1 and scores[0] == pytest.approx(1)
+
+
+def test_peaks_and_their_tags_are_the_published_ones(reference):
+    golden = reference("bottomup_nms_topk")
+    for case in json.loads(str(golden["settings"])):
+        name = case["name"]
+        heatmaps = formula_input(f"topk.{name}.heatmap", tuple(case["heatmap_shape"]))
+        tags = formula_input(f"topk.{name}.tag", tuple(case["tag_shape"]))
+        if case["rounded_to_half"]:
+            heatmaps = (np.round(2 * heatmaps) / 2).astype(np.float32)
+        for n, j in np.ndindex(*heatmaps.shape[:2]):
+            cells, values = find_peaks(heatmaps[n, j], case["nms_kernel"], case["k"], 0.0)
+            tag = tags_at(tags[n, j if tags.shape[1] > 1 else 0], cells, heatmaps.shape[2:])
+            published = golden[f"{name}/val_k"][n, j]
+            above = published > 0  # the rest are cells that are no peaks, set to 0
+            np.testing.assert_array_equal(values, published[above])
+            if name != "plateau":  # where equal values may come in another order
+                np.testing.assert_array_equal(cells, golden[f"{name}/loc_k"][n, j][above])
+                np.testing.assert_array_equal(tag, golden[f"{name}/tag_k"][n, j][above])

@@ -9,8 +9,10 @@ from tasks.pose_bottomup.test_samples import picture
 
 from hrnet.datasets.skeleton import COCO
 from hrnet.engines.torch_engine import TorchEngine
+from hrnet.errors import HRNetError
+from hrnet.results.pose import Pose
 from hrnet.tasks.pose_bottomup.aggregation import Aggregate, Layout
-from hrnet.tasks.pose_bottomup.inference import BottomUpInference, input_size
+from hrnet.tasks.pose_bottomup.inference import BottomUpInference, distinct, input_size
 from hrnet.tasks.pose_bottomup.recipes import higher_w32_512
 
 
@@ -100,3 +102,40 @@ def test_the_whole_path_is_the_published_one(name, scales, reference):
     close = {"rtol": 1e-3, "atol": 5e-3}
     np.testing.assert_allclose(heatmaps[:, ::5, ::5], golden[f"{name}/heatmaps"][0], **close)
     np.testing.assert_allclose(tags[:, ::5, ::5], golden[f"{name}/tags"][0], **close)
+
+
+def pose(x, score, joints=17):
+    points = np.column_stack([np.linspace(x, x + 40, joints), np.linspace(0, 100, joints)]).astype(np.float32)
+    return Pose(points, np.ones(joints, np.float32), score, np.array([x, 0, x + 40, 100], np.float32), COCO)
+
+
+def test_who_is_there_twice_is_dropped_once():
+    sure, again, other = pose(0, 0.9), pose(1, 0.5), pose(200, 0.4)
+    assert distinct([sure, again, other], 0.3) == [sure, other]
+    assert distinct([sure, again, other], 0) == [sure, again, other]
+
+
+class Answers:
+    """An engine that puts out the same number everywhere."""
+
+    name, precision, decodes = "constant", "fp32", False
+
+    def __init__(self, value):
+        self.value = value
+
+    def run(self, pictures):
+        count, height, width = pictures.shape[:3]
+        shapes = [(count, 34, height // 4, width // 4), (count, 17, height // 2, width // 2)]
+        return tuple(np.full(shape, self.value, np.float32) for shape in shapes)
+
+
+@pytest.mark.parametrize("size", [(30, 40), (64, 64), (200, 31), (1, 1)])
+def test_pictures_of_any_size_with_nobody_have_nobody(size):
+    image = np.zeros((*size, 3), np.uint8)
+    for grouping in ("exact", "fast", "gated"):
+        assert inference(Answers(0.0), input_size=64, grouping=grouping).poses(image) == []
+
+
+def test_numbers_that_are_none_are_refused_in_a_sentence():
+    with pytest.raises(HRNetError, match="not finite: use precision fp32"):
+        inference(Answers(np.nan), input_size=64).poses(np.zeros((64, 64, 3), np.uint8))

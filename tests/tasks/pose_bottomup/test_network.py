@@ -103,5 +103,7 @@ def test_what_cannot_be_built_is_refused():
 
     with pytest.raises(UsageError, match="tag_maps names maps from 0 to 1"):
         w32.but(model__tag_maps=(2,))
+    with pytest.raises(UsageError, match="there is no skeleton 'cocoo': did you mean 'coco'"):
+        w32.but(model__skeleton="cocoo")
     with pytest.raises(UsageError, match="multiples of 32"):
         w32.but(model__input_size=(500, 512))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from hrnet.datasets.skeleton import SKELETONS, Skeleton
+from hrnet.errors import nearest
 from hrnet.nets.spec import BackboneSpec
 from hrnet.settings import Model, Recipe, Settings
 
@@ -27,9 +28,7 @@ class BottomUpModel(Model):
     HigherHRNet, and no deconvolution gives the bottom-up HRNet."""
 
     backbone: BackboneSpec = BackboneSpec()
-    skeleton: Literal["coco", "mpii", "lspet", "crowdpose"] = Field(
-        default="coco", description="keypoints that the heads put out"
-    )
+    skeleton: str = Field(default="coco", description="keypoints that the heads put out, by their skeleton's name")
     input_size: tuple[int, int] = Field(
         default=(512, 512), description="width and height of a training crop; divisible by 32"
     )
@@ -45,6 +44,8 @@ class BottomUpModel(Model):
     @model_validator(mode="after")
     def consistent(self) -> Self:
         """Refuse what cannot be built."""
+        if self.skeleton not in SKELETONS:
+            raise ValueError(f"there is no skeleton {self.skeleton!r}: {nearest(self.skeleton, SKELETONS)}")
         if any(side <= 0 or side % 32 for side in self.input_size):
             raise ValueError("both sides must be positive multiples of 32")
         if not self.tag_maps or not set(self.tag_maps) <= set(range(self.outputs)):
