@@ -338,7 +338,7 @@ def test_evaluate_refuses_a_set_without_labels(call):
         annotation |= {"keypoints": [0] * 51, "num_keypoints": 0}
     Path("set.json").write_text(json.dumps(content))
     answer = call("evaluate", "set.json", "--weights", "tiny.safetensors")
-    refused(answer, 1, ["set has no person with labelled keypoints, so nothing can be scored", "hrnet check"])
+    refused(answer, 1, ["set.json has no labels, so nothing can be scored", "--results FILE"])
 
 
 def test_evaluate_prints_and_writes_its_figures(call):
