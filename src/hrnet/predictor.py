@@ -1,7 +1,7 @@
 """Predictor: a recipe, weights and an engine, from a picture to poses."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,11 +33,11 @@ class Predictor:
 
     `Predictor()` uses the weights that ship with the package: top-down where boxes are given, bottom-up, which finds
     everybody by itself, where not. `Predictor(task="pose_topdown")` takes a picture without boxes as one person.
-    `Predictor("runs/mine/best.safetensors")` uses your own weights,
-    `Predictor("pose_topdown/w32_256x192", weights="pose_hrnet_w32_256x192.pth")` published ones, and
-    `Predictor("w32.onnx")` a network that `hrnet export` wrote, for which torch need not be installed. `refine` passes
-    each person whom the bottom-up network finds to the top-down weights of the package; `input_size` is the shorter
-    side of a picture as the bottom-up network sees it.
+    `Predictor("runs/mine/best.safetensors")` uses your own weights, and
+    `Predictor("pose_topdown/w32_256x192", weights="pose_hrnet_w32_256x192.pth")` published ones. `refine` passes each
+    person whom the bottom-up network finds to the top-down weights of the package; `input_size` is the shorter side of
+    a picture as the bottom-up network sees it. `Predictor("w32.onnx")` is a network that `hrnet export` wrote: torch
+    need not be installed for it.
 
     `engine` is "torch", "onnx", "openvino", or "auto": the fastest on this machine whose answers stay within the budget
     of docs/performance.md, measured the first time and remembered; `engine_note` then says what was chosen and why.
@@ -55,12 +55,12 @@ class Predictor:
         precision: str | None = None,
         device: str | None = None,
         flip: bool | None = None,
-        changes: Mapping[str, Any] | None = None,
         task: str | None = None,
         refine: bool = False,
         input_size: int | None = None,
+        changes: Mapping[str, Any] | None = None,
     ) -> None:
-        wish = Wish(engine, precision, device)
+        self.wish = Wish(engine, precision, device)
         if device is not None:
             check_device(device)
         self.by_default = name_or_path is None and weights is None and task is None
@@ -72,17 +72,35 @@ class Predictor:
         if flip is not None:
             self.recipe = self.recipe.but(testing__flip=flip)
         self.recipe = self.recipe.override(changes or {})
-        choice = engine_for(self.recipe, self.weights, wish)
-        self.engine, self.engine_note = choice.engine, choice.why
-        self.inference = self.recipe.inference(self.engine)
-        if refine and not self.by_default:
-            self.inference = self.refining()
+        if not self.by_default:  # else it is seen from the first call which network answers
+            self.inference = self.refining() if refine else self.recipe.inference(self.engine)
+
+    @cached_property
+    def choice(self) -> Choice:
+        """The engine, and why it was taken."""
+        return engine_for(self.recipe, self.weights, self.wish)
+
+    @property
+    def engine(self) -> Engine:
+        """What runs the network."""
+        return self.choice.engine
+
+    @property
+    def engine_note(self) -> str:
+        """What runs the network, and why, in one line."""
+        return self.choice.why
+
+    @cached_property
+    def inference(self) -> Any:
+        """The recipe's prediction path on the engine."""
+        return self.recipe.inference(self.engine)
 
     def refining(self) -> RefiningInference:
         """This predictor's inference with the package's top-down weights after it."""
-        if self.takes_boxes:
+        first = self.recipe.inference(self.engine)
+        if getattr(first, "takes_boxes", True):
             raise UsageError(f"{self.recipe.name} finds nobody to refine: name a bottom-up recipe, or leave refine out")
-        return RefiningInference(self.inference, Predictor(task="pose_topdown", **self.options).inference)
+        return RefiningInference(first, Predictor(task="pose_topdown", **self.options).inference)
 
     @property
     def takes_boxes(self) -> bool:
@@ -128,20 +146,21 @@ class Predictor:
         `items` yields `(image, boxes, box_scores)` as a call takes them; the image may be a function that reads it.
         A picture that cannot be used answers with its `HRNetError`, and the others go on.
         """
-        for boxed, group in groupby(items, key=lambda item: item[1] is not None):
-            who = self if boxed else self.without_boxes
-            attempt = getattr(who.inference, "attempt", None) or partial(one_by_one, who.inference.predict)
-            yield from attempt(who.checked_item(*item) for item in group)
+        for without, group in groupby(items, key=lambda item: item[1] is None):
+            answering = self.without_boxes if without else self
+            given = (answering.checked_item(*item) for item in group)
+            attempt = getattr(answering.inference, "attempt", None)
+            yield from attempt(given) if attempt else one_by_one(answering.inference.predict, given)
 
     def checked_item(self, image: Any, boxes: Boxes | None, box_scores: Any) -> tuple[Any, np.ndarray | None, Any]:
         """An item as the inference takes it: the picture as a function that reads it and checks the boxes."""
         name = f"{image}: " if isinstance(image, str | Path) else ""
 
         def read() -> np.ndarray:
-            if boxes is not None and not self.takes_boxes:
-                raise HRNetError(f"{name}{self.recipe.name} finds people by itself: leave boxes out")
             pixels: np.ndarray = image() if callable(image) else opened(image)  # type: ignore[assignment]
             if boxes is not None:
+                if not self.takes_boxes:
+                    raise HRNetError(f"{name}{self.recipe.name} finds people by itself: leave boxes out")
                 checked_boxes(boxes, pixels.shape[1], pixels.shape[0], name)
             return pixels
 

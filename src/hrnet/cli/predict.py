@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from hrnet.datasets.boxes import BoxesFile
     from hrnet.predictor import Predictor
+    from hrnet.results.kinds import Kind
 
 MOST_DRAWINGS = 4  # waiting for their turn; each holds only its poses
 BOXES_HELP = (
@@ -69,34 +71,15 @@ def predict(
     paths, failures = find_images(inputs)
     named: dict[str, Any] = {"task": task, "refine": refine, "input_size": input_size}
     predictor = Predictor(recipe, weights, engine=engine, precision=precision, device=device, **named)
-    typer.echo(f"engine: {predictor.engine_note}")
     kind = KINDS[predictor.recipe.results]
     if form not in kind.formats:
         raise UsageError(f"{kind.name} cannot be written as {form}: use --format {' or '.join(kind.formats)}")
     if people is not None and kind.name != "poses":
         raise UsageError(f"--boxes are of people, and {predictor.recipe.name} finds none: leave them out")
+    typer.echo(f"engine: {(predictor if people else predictor.without_boxes).engine_note}")
     files = drawings(paths, out) if draw or kind.beside else {}
-    rows: list[Any] = []
-    width = max((len(path.name) for path in paths), default=7)
-    typer.echo(f"{'picture':<{width}}  {kind.columns}   time")
-    began = time.perf_counter()
-    with ThreadPoolExecutor(2) as artists:
-        drawing: deque[Future[None]] = deque()
-        for path, size, results in found(paths, predictor, people):
-            if isinstance(results, HRNetError):
-                failures.append(results)
-                continue
-            if kind.beside is not None:
-                kind.beside(files[path].with_suffix(""), results)
-            if draw:
-                drawing.append(artists.submit(draw_one, path, files[path], predictor, results, min_score))
-                if len(drawing) > MOST_DRAWINGS:
-                    drawing.popleft().result()
-            rows.append(kind.row(path.name, size, results))
-            seconds, began = time.perf_counter() - began, time.perf_counter()
-            typer.echo(f"{path.name:<{width}}  {kind.line(results)}  {seconds:>4.2f} s")
-        for done in drawing:
-            done.result()
+    rows, failed = predicted(paths, predictor, people, kind, Sheets(files, draw, min_score))
+    failures += failed
     file = out / f"{kind.name}.{'csv' if form == 'csv' else 'json'}"
     write_text(file, kind.formats[form](rows))
     typer.echo(
@@ -106,6 +89,50 @@ def predict(
         typer.echo(f"Error: {error}", err=True)
     if failures:
         raise typer.Exit(1)
+
+
+@dataclass(frozen=True)
+class Sheets:
+    """Where each picture's drawing goes, and whether and how it is drawn."""
+
+    files: dict[Path, Path]
+    draw: bool
+    min_score: float
+
+
+def predicted(
+    paths: list[Path], predictor: "Predictor", people: "BoxesFile | None", kind: "Kind", sheets: Sheets
+) -> tuple[list[Any], list[HRNetError]]:
+    """Predict all pictures, print a line for each, write what goes beside them; rows, and what went wrong."""
+    rows, failures = [], []
+    width = max((len(path.name) for path in paths), default=7)
+    typer.echo(f"{'picture':<{width}}  {kind.columns}   time")
+    began = time.perf_counter()
+    with ThreadPoolExecutor(2) as artists:
+        drawing: deque[Future[None]] = deque()
+        for path, size, results in found(paths, predictor, people):
+            if isinstance(results, HRNetError):
+                failures.append(results)
+                continue
+            if path in sheets.files:
+                drawing.append(artists.submit(write_beside, path, predictor, results, kind, sheets))
+            while len(drawing) > MOST_DRAWINGS:
+                failures += fault_of(drawing.popleft())
+            rows.append(kind.row(path.name, size, results))
+            seconds, began = time.perf_counter() - began, time.perf_counter()
+            typer.echo(f"{path.name:<{width}}  {kind.line(results)}  {seconds:>4.2f} s")
+        for done in drawing:
+            failures += fault_of(done)
+    return rows, failures
+
+
+def fault_of(drawing: "Future[None]") -> list[HRNetError]:
+    """What went wrong with a drawing, if anything did."""
+    try:
+        drawing.result()
+    except HRNetError as error:
+        return [error]
+    return []
 
 
 def found(
@@ -130,11 +157,15 @@ def found(
         yield path, sizes.pop(path, (0, 0)), results
 
 
-def draw_one(path: Path, file: Path, predictor: "Predictor", results: list[Any], min_score: float) -> None:
-    """Write a picture with its results drawn. It is read again, so that none waits in memory for its drawing."""
+def write_beside(path: Path, predictor: "Predictor", results: list[Any], kind: "Kind", sheets: Sheets) -> None:
+    """Write a picture with its results drawn, and what else belongs to its kind. The picture is read again, so that
+    none waits in memory for its drawing."""
     from hrnet.images import read_image, write_image
 
-    write_image(file, predictor.draw(read_image(path), results, min_score))
+    if sheets.draw:
+        write_image(sheets.files[path], predictor.draw(read_image(path), results, sheets.min_score))
+    if kind.beside is not None:
+        kind.beside(sheets.files[path].with_suffix(""), results)
 
 
 def drawings(paths: list[Path], out: Path) -> dict[Path, Path]:

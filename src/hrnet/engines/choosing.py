@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ENGINES = ("auto", "torch", "onnx", "openvino")
 PRECISIONS = ("fp32", "bf16", "fp16", "int8")
 BATCH = 8
-ROUNDS = 3
+ROUNDS = 4
 OWN_ENGINE = {".onnx": "onnx", ".xml": "openvino", ".pt2": "torch"}  # what an exported file is made for
 OUTPUT_BUDGETS = {"fp32": 0.005, "bf16": 0.05, "fp16": 0.02, "int8": 0.15}
 Judge = Callable[[Engine, Engine], Agreement]
@@ -267,12 +267,14 @@ def reference(engines: dict[Way, Engine], network: Network) -> Engine:
 
 
 def milliseconds(engines: dict[Way, Engine], pictures: np.ndarray) -> dict[Way, float]:
-    """Shortest milliseconds per picture of each engine, in turns, each after a call that is not counted: the threads of
-    the library before still spin for a while."""
+    """Shortest milliseconds per picture of each engine, in turns, so that a busy moment of the machine decides nothing.
+
+    A turn begins with a call that is not counted: the threads of the library before still spin for a while.
+    """
     times: dict[Way, float] = dict.fromkeys(engines, float("inf"))
-    for way, engine in engines.items():
-        engine.run(pictures[:1])
-        for _ in range(ROUNDS):
+    for _ in range(ROUNDS):
+        for way, engine in engines.items():
+            engine.run(pictures[:1])
             began = time.perf_counter()
             engine.run(pictures)
             times[way] = min(times[way], 1000 * (time.perf_counter() - began) / len(pictures))
