@@ -43,9 +43,9 @@ def evaluate(
         check_results(results, found)
     if html is not None:
         check_plots()
+    if isinstance(found, PoseData) and results is None and not found.labelled:
+        raise HRNetError(f"{data} has no labels, so nothing can be scored: name --results FILE to keep what is found")
     figures = recipe.evaluate(predictor.inference, found)
-    if not figures["metrics"] and results is None:
-        raise HRNetError(f"{data} has no labels, so nothing can be scored: name --results FILE to keep what was found")
     if isinstance(found, PoseData):
         answers = figures.pop("answers")
         if figures["metrics"]:

@@ -13,13 +13,14 @@ from pycocotools.cocoeval import COCOeval
 
 from hrnet.datasets.coco import read_coco
 from hrnet.datasets.records import PoseData
-from hrnet.datasets.skeleton import COCO, LSPET
+from hrnet.datasets.skeleton import COCO, LSPET, Skeleton
 from hrnet.errors import HRNetError
 from hrnet.results.pose import Pose
 from hrnet.results.writing import coco_results
 from hrnet.scoring.bootstrap import ap_intervals, area_under
 from hrnet.scoring.coco_ap import average_precision, match_poses, size_metrics
 from hrnet.scoring.curves import curves_of
+from hrnet.scoring.protocol import score
 
 
 @pytest.fixture
@@ -189,3 +190,19 @@ def test_the_interval_of_ap_is_that_of_drawing_people_anew(crowded):
     assert np.mean(once) == pytest.approx(figures["metrics"]["AP"], abs=5.1e-5)
     everywhere = average_precision(data, *answers(data, 0))["interval"]
     assert everywhere == {name: [1.0, 1.0] for name in ("AP", "AP50", "AP75")}
+
+
+def test_poses_of_a_network_with_more_keypoints_are_scored_by_name(crowded):
+    data = read_coco(crowded)
+    ids, poses = answers(data, 0.05)
+    larger = Skeleton("larger", ("tail", *COCO.keypoints[::-1]))
+
+    def as_larger(pose):
+        points, scores = np.vstack([[0, 0], pose.keypoints[::-1]]), np.append(0, pose.scores[::-1])
+        return Pose(points, scores, pose.score, pose.box, larger)
+
+    found = score(data, ids, [[as_larger(pose) for pose in group] for group in poses])
+    assert found["metrics"] == average_precision(data, ids, poses)["metrics"]
+    winged = replace(data, skeleton=Skeleton("winged", (*COCO.keypoints[:16], "wing"), sigmas=COCO.sigmas))
+    with pytest.raises(HRNetError, match=r"labels wing, which the network \(coco\) does not find"):
+        score(winged, ids, poses)

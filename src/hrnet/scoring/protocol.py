@@ -1,10 +1,11 @@
 """Poses found in the pictures of a data set to the figures that the set is known by."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hrnet.datasets.records import Person, PoseData, Record
+from hrnet.errors import HRNetError
 from hrnet.results.pose import Pose
 from hrnet.scoring.coco_ap import average_precision
 from hrnet.scoring.pck import assign, pck, pckh, scored
@@ -35,11 +36,30 @@ def score(
     if not data.labelled:
         found = {"metrics": {}, "poses": sum(len(group) for group in poses), "pictures": len(image_ids)}
     elif data.headline == "AP":
-        found = average_precision(data, image_ids, poses)
+        answers = Answers(image_ids, in_skeleton(poses, data), assigned)
+        found = average_precision(data, image_ids, answers.poses)
     else:
         measure = pckh if data.headline == "PCKh@0.5" else pck
         found = measure(data, *paired(data, answers))
     return found | {"answers": answers}
+
+
+def in_skeleton(poses: Sequence[Sequence[Pose]], data: PoseData) -> Sequence[Sequence[Pose]]:
+    """Poses with the keypoints of a set, in its order, as AP needs them. Raises `HRNetError` where some are missing."""
+    found = next((pose.skeleton for group in poses for pose in group), data.skeleton)
+    if found.keypoints == data.skeleton.keypoints:
+        return poses
+    order = data.skeleton.positions_in(found)
+    if (order < 0).any():
+        missing = ", ".join(name for name, k in zip(data.skeleton.keypoints, order, strict=True) if k < 0)
+        raise HRNetError(
+            f"{data.name} labels {missing}, which the network ({found.name}) does not find, so AP is undefined: "
+            "evaluate a network with the set's own keypoints"
+        )
+    return [
+        [replace(p, keypoints=p.keypoints[order], scores=p.scores[order], skeleton=data.skeleton) for p in group]
+        for group in poses
+    ]
 
 
 def looked_for(data: PoseData, record: Record) -> list[Person]:
