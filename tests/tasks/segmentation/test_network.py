@@ -132,3 +132,18 @@ def test_every_head_learns(head):
     labels = torch.randint(0, 11, (2, 70, 50), dtype=torch.uint8)
     criterion(network(torch.randn(2, 3, 70, 50)), labels).backward()
     assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("name", ["segmentation/w18_small_v1", "pose_topdown/w32_256x192"])
+def test_a_classifier_starts_the_trunk_of_other_tasks(name, tmp_path):
+    source = hrnet.recipe("classification/w18_small_v1").model.build()
+    torch.save(source.state_dict(), tmp_path / "classifier.pth")
+    spec = hrnet.recipe("classification/w18_small_v1").model.backbone
+    upsample = "bilinear" if name.startswith("segmentation") else "nearest"
+    network = hrnet.recipe(name).but(model__backbone=spec.but(upsample=upsample, outputs=1)).model.build()
+    head = {key: value.clone() for key, value in network.state_dict().items() if key not in source.state_dict()}
+    report = hrnet.load_weights(network, tmp_path / "classifier.pth", trunk=True)
+    for key, value in network.state_dict().items():
+        expected = head[key] if key in head else source.state_dict()[key]
+        assert torch.equal(value, expected), key
+    assert head and set(head) <= set(report.fresh)
