@@ -177,11 +177,11 @@ def engine_for(recipe: Recipe, weights: Path, wish: Wish) -> Choice:
     if weights.suffix in FORMATS:
         meta = read_exported(weights)
         key = f"{file_digest(weights)} {weights.suffix}"
-        network = Network(key, recipe.model.input_size, None, recipe.any_size, file=weights, meta=meta)
+        network = Network(key, recipe.probe_size, None, recipe.any_size, file=weights, meta=meta)
     else:
         must_be_a_file(weights)
         key = network_key(recipe, weights)
-        size, any_size = recipe.model.input_size, recipe.any_size
+        size, any_size = recipe.probe_size, recipe.any_size
         network = Network(key, size, lambda: loaded(recipe, weights), any_size, int8=proven_int8(key))
     return choose(network, wish, lambda engine, plain: agreement_on_drawn_pictures(recipe, engine, plain))
 
@@ -215,14 +215,14 @@ def agreement_on_drawn_pictures(recipe: Recipe, engine: Engine, reference: Engin
 def pictures_for(recipe: Recipe) -> list[np.ndarray]:
     """Batches of drawn people (B, H, W, 3) uint8 as the network sees them: of the recipe's size, and of a larger one
     where the task feeds many sizes, because a graph may have taken one for a constant."""
-    width, height = recipe.model.input_size
+    width, height = recipe.probe_size
     sizes = [(width, height)] + [(width + 64, height + 128)] * recipe.any_size
     return [np.stack([each.read() for each in figures(2, size=size).records]) for size in sizes]
 
 
 def drawn_items(recipe: Recipe, count: int = 16) -> list[tuple[np.ndarray, np.ndarray, None]]:
-    """Pictures of drawn people, of the size of the recipe's input, with their boxes."""
-    records = figures(count, size=recipe.model.input_size).records
+    """Pictures of drawn people, of the size at which engines are compared, with their boxes."""
+    records = figures(count, size=recipe.probe_size).records
     return [(record.read(), record.boxes, None) for record in records]
 
 

@@ -228,6 +228,11 @@ class Recipe(Settings, ABC):
     def inference(self, engine: "Engine") -> Inference:
         """The prediction path on an engine that runs the network."""
 
+    @property
+    def probe_size(self) -> tuple[int, int]:
+        """Width and height at which engines are measured and compared."""
+        return self.model.input_size
+
     def agreement(self, found: Sequence[Any], reference: Sequence[Any], precision: str) -> "Agreement | None":
         """How well the results of two engines agree on the same items, judged by the budget of a precision; None where
         the task has no measure of its own, and the engines' outputs are compared instead."""

@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
     from hrnet.datasets.label_maps import LabelledPicture, LabelMapData
     from hrnet.engines.engine import Engine
+    from hrnet.results.agreement import Agreement
     from hrnet.tasks.segmentation.inference import SegmentationInference
     from hrnet.tasks.segmentation.samples import SegmentationSamples
+
+PROBE_PIXELS = 1 << 16
 
 
 class SegmentationModel(Model):
@@ -157,6 +160,18 @@ class SegmentationRecipe(Recipe):
         from hrnet.tasks.segmentation.inference import SegmentationInference
 
         return SegmentationInference(self, engine)
+
+    @property
+    def probe_size(self) -> tuple[int, int]:
+        """About 65,536 pixels in the input's proportions: measuring at 2048 x 1024 would take minutes."""
+        width, height = self.model.input_size
+        shrink = min(1.0, (PROBE_PIXELS / (width * height)) ** 0.5)
+        return max(32, round(width * shrink / 32) * 32), max(32, round(height * shrink / 32) * 32)
+
+    def agreement(self, found: Sequence[Any], reference: Sequence[Any], precision: str) -> "Agreement":
+        from hrnet.tasks.segmentation.agreement import agreement
+
+        return agreement(found, reference, precision)
 
     def evaluate(self, inference: "SegmentationInference", data: "LabelMapData") -> dict[str, Any]:
         from hrnet.tasks.segmentation.scoring import evaluate
