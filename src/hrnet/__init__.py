@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from hrnet.errors import HRNetError as HRNetError
     from hrnet.errors import UsageError as UsageError
     from hrnet.evaluator import evaluate as evaluate
-    from hrnet.features import features as features
     from hrnet.geometry import Frame as Frame
     from hrnet.predictor import Predictor as Predictor
     from hrnet.results.pose import Pose as Pose
     from hrnet.trainer import train as train
+    from hrnet.trunk import features as features
     from hrnet.weights.files import load_weights as load_weights
 
 HOMES = {
@@ -30,7 +30,7 @@ HOMES = {
     "Predictor": "predictor",
     "UsageError": "errors",
     "evaluate": "evaluator",
-    "features": "features",
+    "features": "trunk",
     "load_weights": "weights.files",
     "recipe": "catalogue",
     "recipes": "catalogue",
