@@ -163,7 +163,8 @@ def for_task(task: str | None, name: str | None, weights: str | Path | None) -> 
         if not shipped:
             raise UsageError(f"no weights for {task} ship with the package: name a file with --weights")
         return shipped[0]
-    chosen = recipe(name) if name is not None and not looks_like_file(name) else resolve(name, weights)[0]
+    named = name is not None and not looks_like_file(name) and not is_published(name)
+    chosen = recipe(str(name)) if named else resolve(name, weights)[0]
     if not chosen.name.startswith(f"{task}/"):
         raise UsageError(f"{chosen.name} is not of the task {task}: leave --task out, or name other weights")
     return name
