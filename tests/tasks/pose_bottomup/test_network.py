@@ -27,6 +27,7 @@ VARIANTS = {
         model__deconvolution_kernel=2, model__residual_blocks=0, model__head_kernel=3
     ),
     "hrnet_ae_w32": ae_w32_512,
+    "higher_hrnet_w32_crowdpose": w32.but(model__skeleton="crowdpose"),
 }
 
 

@@ -66,6 +66,15 @@ two_deconvolutions = higher_w32_512.but(
     name="pose_bottomup/higher_w32_512_stride1", model__deconvolutions=2, published=ap(66.5, "4")
 )
 
+crowdpose_w32_512 = higher_w32_512.but(
+    name="pose_bottomup/crowdpose_w32_512", model__skeleton="crowdpose", published=None
+)
+crowdpose_w48_640 = higher_w48_640.but(
+    name="pose_bottomup/crowdpose_w48_640",
+    model__skeleton="crowdpose",
+    published=ap(65.9, "8", "AP, CrowdPose test, flip test, one scale"),
+)
+
 small_512 = BottomUpRecipe(
     name="pose_bottomup/small_512",
     model=BottomUpModel(backbone=SMALL_V1.but(width=28, init="kaiming"), input_size=(320, 320)),
@@ -102,6 +111,8 @@ RECIPES = {
         ablation_c,
         ablation_d,
         two_deconvolutions,
+        crowdpose_w32_512,
+        crowdpose_w48_640,
         small_512,
     )
 }
