@@ -1,5 +1,7 @@
 """Windows, scales and mirroring answer as the published test code does, and large pictures as small ones."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -152,7 +154,7 @@ def test_large_pictures_are_read_in_tiles_of_bounded_size():
 def test_pictures_of_different_sizes_keep_their_order():
     inference = inference_of(Thresholds(), tuple("abc"), base=0, batch_size=4)
     sizes = [(40, 60), (40, 60), (33, 20), (40, 60)]
-    items = [(np.full((*size, 3), 60 * k, np.uint8), None, None) for k, size in enumerate(sizes)]
+    items = [(partial(np.full, (*size, 3), 60 * k, np.uint8), None, None) for k, size in enumerate(sizes)]
     found = [label_map for (label_map,) in inference.predict(items)]
     assert [each.labels.shape for each in found] == sizes
     assert [int(each.labels[0, 0]) for each in found] == [0, 0, 1, 1]

@@ -22,11 +22,13 @@ class ClassificationInference:
     def predict(self, items: Iterable[tuple[np.ndarray, Any, Any]]) -> Iterator[list[Classification]]:
         """The classes of each picture (a list of one), in order.
 
-        `items` yields `(image (H, W, 3) RGB uint8, None, None)`; boxes have no meaning here.
+        `items` yields `(image (H, W, 3) RGB uint8 or a function that reads it, None, None)`; boxes have no meaning
+        here.
         """
         model, testing = self.recipe.model, self.recipe.testing
         waiting: list[np.ndarray] = []
-        for image, *_ in items:
+        for given, *_ in items:
+            image = given() if callable(given) else given
             waiting.append(centre(image, model.input_size, testing.crop))
             if len(waiting) == testing.batch_size:
                 yield from self.finish(waiting)

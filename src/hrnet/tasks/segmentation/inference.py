@@ -39,11 +39,12 @@ class SegmentationInference:
     def predict(self, items: Iterable[tuple[np.ndarray, Any, Any]]) -> Iterator[list[LabelMap]]:
         """The label map of each picture (a list of one), in order.
 
-        `items` yields `(image (H, W, 3) RGB uint8, None, None)`; boxes have no meaning here. Neighbouring pictures of
-        one size share batches.
+        `items` yields `(image (H, W, 3) RGB uint8 or a function that reads it, None, None)`; boxes have no meaning
+        here. Neighbouring pictures of one size share batches.
         """
         waiting: list[np.ndarray] = []
-        for image, *_ in items:
+        for given, *_ in items:
+            image = given() if callable(given) else given
             if waiting and (len(waiting) == self.testing.batch_size or waiting[0].shape != image.shape):
                 yield from self.finish(waiting)
                 waiting = []
