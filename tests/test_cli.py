@@ -401,3 +401,9 @@ def test_predict_by_task_writes_label_maps(call):
     assert Image.open("found/street.jpg").size[0] == 64
     refused(call("predict", "street.png", "--task", "segmentation", "--format", "coco"), 2, ["json or csv"])
     refused(call("predict", "street.png", "--task", "segmentaton"), 2, ["did you mean 'segmentation'"])
+
+
+def test_an_engine_that_is_asked_for_runs(call):
+    Image.new("RGB", (64, 48), (90, 90, 90)).save("street.png")
+    answer = call("predict", "street.png", "--task", "segmentation", "--engine", "openvino", "--precision", "fp32")
+    assert answer.code == 0, answer.err

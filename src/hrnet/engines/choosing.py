@@ -196,7 +196,9 @@ def engine_of(way: Way, network: Network) -> Engine:
     """An engine for a way. Raises `HRNetError` where it is not installed or cannot run the network."""
     if way.engine == "openvino":
         quick = network.int8 if way.precision == "int8" else None
-        return OpenVINOEngine(quick or network.graph, way.precision, decodes=network.decodes)
+        # The engine reads its file when it is first run, and `whole` keeps the network, whose folder holds the file.
+        graph = quick or network.graph
+        return OpenVINOEngine(graph, way.precision, decodes=network.decodes, whole=lambda: network.key)
     if way.engine == "onnx":
         return OnnxEngine(network.graph, decodes=network.decodes)
     return torch_engine(way, network)
