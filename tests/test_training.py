@@ -1,5 +1,6 @@
 """A training can be killed and goes on exactly, can be interrupted, and teaches the network something."""
 
+import json
 import os
 import signal
 import subprocess
@@ -14,8 +15,9 @@ from safetensors.torch import load_file
 
 import hrnet
 from hrnet.evaluator import evaluate
+from hrnet.finetuning import adapted, begin_from, for_few
 from hrnet.nets.backbone import HighResolutionModule
-from hrnet.weights.files import read_meta
+from hrnet.weights.files import Start, read_meta, save_weights
 
 PROGRAM = (sys.executable, "-m", "hrnet")
 RECIPE = TINY.but(training__epochs=4, training__batch_size=2, training__ema_decay=0.9, training__workers=1)
@@ -187,3 +189,32 @@ def test_a_short_training_finds_the_joints_of_unseen_figures(tmp_path):
     weights = hrnet.train(recipe, ["synthetic"], tmp_path)
     figures = evaluate(hrnet.Predictor(weights), "synthetic", "val")
     assert figures["people"] == 64 and figures["metrics"]["PCK@0.2"] > 0.25
+
+
+def test_fine_tuning_takes_keypoints_schedule_and_named_joints_from_the_data(folder, capsys, monkeypatch):
+    monkeypatch.chdir(folder)
+    content = json.loads((folder / "set.json").read_text())
+    content["categories"][0]["keypoints"][1:3] = ["left_antenna", "right_antenna"]
+    (folder / "own.json").write_text(json.dumps(content))
+    save_weights(folder / "start.safetensors", TINY.model.build(), TINY.to_yaml(), {}, half=False)
+
+    recipe, notes = adapted(TINY, ["own.json"])
+    assert recipe.model.keypoints.keypoints[:3] == ("nose", "left_antenna", "right_antenna")
+    assert (recipe.training.epochs, recipe.training.batch_size, recipe.optim.schedule) == (100, 8, "cosine")
+    assert "keypoints: the 17 of own.json" in notes[0] and "100 epochs of 64 samples in batches of 8" in notes[1]
+
+    torch.manual_seed(1)
+    network = recipe.model.build()
+    fresh = network.final_layer.weight.detach().clone()
+    said = begin_from(recipe, network, Start(folder / "start.safetensors"))
+    old = load_file(folder / "start.safetensors")
+    assert "by name: nose, left_ear" in said and "antenna" not in said.split("by name:")[1]
+    for k, name in enumerate(recipe.model.keypoints.keypoints):
+        expected = fresh[k] if "antenna" in name else old["final_layer.weight"][k]
+        assert torch.equal(network.final_layer.weight[k], expected)
+    assert torch.equal(network.conv1.weight, old["conv1.weight"])
+
+
+def test_many_samples_keep_the_recipes_schedule():
+    recipe, note = for_few(TINY, 5000)
+    assert recipe == TINY and "the recipe's own" in note

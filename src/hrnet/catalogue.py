@@ -190,8 +190,11 @@ def published(name: str) -> tuple[Recipe, Path]:
 
 
 def weights_file(name_or_path: str | Path) -> Path:
-    """A weights file by its path, or by a name of published weights, downloaded where it is not here yet."""
+    """A weights file by its path, by a name of published weights, downloaded where it is not here yet, or "embedded",
+    the top-down ones of the package."""
     text = str(name_or_path)
+    if text == "embedded":
+        return resolve(DEFAULT, None)[1]
     return cache.obtain(zoo.entry(text)) if is_published(text) else Path(name_or_path)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from hrnet.datasets.opening import has_split
 from hrnet.errors import HRNetError
+from hrnet.finetuning import begin_from
 from hrnet.images import output_folder, write_image, write_text
 from hrnet.settings import DataSet, Recipe
 
@@ -58,7 +59,7 @@ def train(
     if isinstance(start, Path):
         start = Start(start)
     if start is not None:
-        say(str(start.fill(network)))
+        say(begin_from(recipe, network, start))
     learnt_from = Counter(f"{d.name} ({len(d.records)} pictures)" for d in sets)
     sources = [name if times == 1 else f"{name} x {times}" for name, times in learnt_from.items()]
     say(f"{len(samples)} samples an epoch from {', '.join(sources)}")

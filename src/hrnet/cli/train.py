@@ -23,7 +23,11 @@ def train(
     recipe: Annotated[str, typer.Option(help="Recipe by name, or a YAML file as in a run folder.")] = "small_256x192",
     start: Annotated[
         Path | None,
-        typer.Option("--from", metavar="WEIGHTS", help="Weights to start from: a file, or a published name."),
+        typer.Option(
+            "--from",
+            metavar="WEIGHTS",
+            help="Start from a file, a published name, or embedded; few samples get a schedule of their own.",
+        ),
     ] = None,
     new_head: Annotated[bool, typer.Option("--new-head", help="Of --from, take everything but the head.")] = False,
     trunk: Annotated[bool, typer.Option("--trunk", help="Of --from, take the trunk alone.")] = False,
@@ -40,6 +44,7 @@ def train(
 ) -> None:
     """Train a recipe; the run folder then holds weights, recipe, logs, curves and validation pictures."""
     from hrnet import catalogue, trainer
+    from hrnet.finetuning import adapted
     from hrnet.weights.files import Start
 
     changes = dict(text.split("=", 1) for text in data if OVERRIDE.match(text))
@@ -58,7 +63,11 @@ def train(
             raise HRNetError(f"{resume} holds no recipe.yaml: name the folder of a run that was interrupted")
         chosen, out = catalogue.recipe(str(resume / "recipe.yaml")), resume
     else:
-        chosen = catalogue.recipe(recipe).override(changes)
+        chosen = catalogue.recipe(recipe)
+        if start:
+            chosen, notes = adapted(chosen, sets, images or ())
+            typer.echo("\n".join(notes))
+        chosen = chosen.override(changes)
     out = out or Path("runs") / chosen.name.split("/")[1]
     first = Start(catalogue.weights_file(start), new_head, trunk) if start else None
     best = trainer.train(
