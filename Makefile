@@ -7,7 +7,6 @@ DEMO := examples/photos
 
 demo: .venv/core
 	$(BIN)/hrnet predict $(DEMO) --boxes $(DEMO)/boxes.json --out out
-	$(BIN)/hrnet predict $(DEMO) --out out/without_boxes
 
 test: .venv/dev check
 	$(BIN)/pytest -m "not slow"

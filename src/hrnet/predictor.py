@@ -31,13 +31,15 @@ Boxes = Sequence[Sequence[float]] | np.ndarray
 class Predictor:
     """Finds the poses of people.
 
-    `Predictor()` uses the weights that ship with the package: top-down where boxes are given, bottom-up, which finds
-    everybody by itself, where not. `Predictor(task="pose_topdown")` takes a picture without boxes as one person.
-    `Predictor("runs/mine/best.safetensors")` uses your own weights, and
-    `Predictor("pose_topdown/w32_256x192", weights="pose_hrnet_w32_256x192.pth")` published ones. `refine` passes each
-    person whom the bottom-up network finds to the top-down weights of the package; `input_size` is the shorter side of
-    a picture as the bottom-up network sees it. `Predictor("w32.onnx")` is a network that `hrnet export` wrote: torch
-    need not be installed for it.
+    `Predictor()` uses the top-down weights that ship with the package: a pose for each box, or, without boxes, of the
+    surest person of the picture. `Predictor(task="pose_bottomup")` uses those that find everybody by themselves.
+    `Predictor("runs/mine/best.safetensors")` uses your own weights,
+    `Predictor("pose_topdown/w32_256x192", weights="pose_hrnet_w32_256x192.pth")` published ones, and
+    `Predictor("w32.onnx")` a network that `hrnet export` wrote, for which torch need not be installed.
+
+    `refine` passes each person whom the bottom-up network finds to the top-down weights of the package; `input_size` is
+    the shorter side of a picture as the bottom-up network sees it; either lets the bottom-up weights answer where no
+    boxes are given.
 
     `engine` is "torch", "onnx", "openvino", or "auto": the fastest on this machine whose answers stay within the budget
     of docs/performance.md, measured the first time and remembered; `engine_note` then says what was chosen and why.
@@ -63,16 +65,17 @@ class Predictor:
         self.wish = Wish(engine, precision, device)
         if device is not None:
             check_device(device)
-        self.by_default = name_or_path is None and weights is None and task is None
+        nothing_named = name_or_path is None and weights is None and task is None
+        self.by_boxes = nothing_named and (refine or input_size is not None)
         self.options: dict[str, Any] = {"engine": engine, "precision": precision, "device": device, "flip": flip}
         self.bottom_up: dict[str, Any] = {"refine": refine, "input_size": input_size}
         self.recipe, self.weights = resolve(name_or_path, weights, task)
-        if input_size is not None and not self.by_default:
+        if input_size is not None and not self.by_boxes:
             self.recipe = self.recipe.override({"testing.input_size": input_size})
         if flip is not None:
             self.recipe = self.recipe.but(testing__flip=flip)
         self.recipe = self.recipe.override(changes or {})
-        if not self.by_default:  # else it is seen from the first call which network answers
+        if not self.by_boxes:  # else it is seen from the first call which network answers
             self.inference = self.refining() if refine else self.recipe.inference(self.engine)
 
     @cached_property
@@ -109,8 +112,8 @@ class Predictor:
 
     @cached_property
     def without_boxes(self) -> "Predictor":
-        """Who answers where no boxes are given: with nothing named the package's bottom-up weights, else this one."""
-        return Predictor(task="pose_bottomup", **self.options, **self.bottom_up) if self.by_default else self
+        """Who answers where no boxes are given: the package's bottom-up weights where only their options are named."""
+        return Predictor(task="pose_bottomup", **self.options, **self.bottom_up) if self.by_boxes else self
 
     def __call__(
         self,
@@ -126,7 +129,7 @@ class Predictor:
         `box_scores` (P,), as a detector gives them, multiply the poses' scores. Keypoints are in pixels of the picture.
         Raises `HRNetError` for pictures and boxes that cannot be used.
         """
-        if boxes is None and self.by_default:
+        if boxes is None and self.by_boxes:
             return self.without_boxes(image)
         pixels = opened(image)
         name = "" if isinstance(image, np.ndarray) else f"{image}: "

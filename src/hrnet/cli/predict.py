@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MOST_DRAWINGS = 4  # waiting for their turn; each holds only its poses
 BOXES_HELP = (
     'JSON list of {"file_name" or "image_id", "bbox": [x, y, w, h], "score"?}. '
-    "In pictures that it does not name, people are looked for as without it."
+    "In pictures that it does not name, the surest person is looked for."
 )
 
 
@@ -31,9 +31,7 @@ def predict(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Pictures, folders of pictures, patterns.")],
     task: Annotated[
         str | None,
-        typer.Option(
-            help="pose_topdown, pose_bottomup or segmentation; default: poses, top-down in boxes, else bottom-up."
-        ),
+        typer.Option(help="pose_topdown, pose_bottomup or segmentation; default: pose_topdown."),
     ] = None,
     recipe: Annotated[str | None, typer.Option(help="Recipe of the weights; default: the one they carry.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Weights file; default: the embedded weights.")] = None,
