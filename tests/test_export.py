@@ -139,7 +139,10 @@ def test_prediction_without_torch(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "HRNET_CACHE": str(tmp_path / "cache")}
     photos, boxes = ROOT / "examples/photos", ROOT / "examples/photos/boxes.json"
     call = ["-c", "from hrnet.cli.main import run; run()", "predict", str(photos), "--boxes", str(boxes), "--no-draw"]
-    for interpreter, weights, out in ((python, ["--weights", "small.onnx"], "light"), (sys.executable, [], "full")):
+    for interpreter, weights, out in (
+        (python, ["--weights", "small.onnx"], "light"),
+        (sys.executable, ["--task", "pose_topdown"], "full"),
+    ):
         done = subprocess.run(
             [str(interpreter), *call, *weights, "--engine", "onnx", "--out", f"poses_{out}"],
             cwd=tmp_path, env=environment, capture_output=True, text=True,
