@@ -65,6 +65,14 @@ def test_a_choice_is_remembered_with_all_that_running_needs(own_cache, network):
     np.testing.assert_allclose(again.engine.run(PICTURES)[0], first.engine.run(PICTURES)[0], rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("engine", ["openvino", "onnx"])
+def test_an_engine_outlives_the_file_that_it_was_made_from(engine):
+    passing = Network("passing", (64, 64), lambda: filled(TINY.model.build()))
+    choice = choose(passing, Wish(engine, "fp32"), agreeing)
+    passing.folder.cleanup()
+    assert [choice.engine.run(PICTURES[:count])[0].shape[0] for count in (1, 9)] == [1, 9]
+
+
 def spoilt_text(folder: Path):
     (folder / "choice.json").write_text('{"engine": "openvino", "pre')
 

@@ -45,7 +45,9 @@ class OpenVINOEngine:
         self.name, self.precision, self.decodes = "openvino", precision, decodes
         self.lock = Lock()
         self.requests: dict[int, list[Any]] = {}  # number of streams -> a request for each
-        if blob is not None:
+        if blob is None:
+            _ = self.model  # read at once: the file may be gone by the first batch
+        else:
             self.requests[1] = requests_of(self.core.import_model(io.BytesIO(blob), "CPU"), 1)
 
     def run(self, pictures: np.ndarray) -> tuple[np.ndarray, ...]:
