@@ -40,6 +40,7 @@ def people(tmp_path):
     return Evidence(lambda: ((record.read(), record.boxes, None) for record in data.records), "drawn", data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decode", [False, True])
 @pytest.mark.parametrize(
     "name, engines", [("a.onnx", ("onnx", "openvino")), ("a.xml", ("openvino",)), ("a.pt2", ("torch",))]

@@ -98,6 +98,7 @@ def test_features_take_any_size():
     assert [tuple(x.shape) for x in maps] == [(1, 16, 25, 41), (1, 32, 13, 21), (1, 64, 7, 11), (1, 128, 4, 6)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["w18_small_v1", "w27_ci", "w25_cii"])
 def test_every_head_learns(name):
     recipe = hrnet.recipe(f"classification/{name}").but(

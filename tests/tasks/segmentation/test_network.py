@@ -124,6 +124,7 @@ def test_align_corners_of_the_other_branch(file, name, upsample, key, shared):
     np.testing.assert_allclose(scores if torch.is_tensor(scores) else scores[1], golden, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", ["v1", "v1h", "v2", "ocr"])
 def test_every_head_learns(head):
     recipe = hrnet.recipe("segmentation/camvid_small").but(model__head=head, model__backbone__width=4)
