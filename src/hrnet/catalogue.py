@@ -94,11 +94,9 @@ def overview() -> list[Row]:
 
 def row(recipe: Recipe) -> Row:
     """Build a recipe's network on the meta device and count."""
-    import torch
+    from hrnet.nets.cost import GFLOP, cost, on_meta
 
-    from hrnet.nets.cost import GFLOP, cost
-
-    with torch.device("meta"):
+    with on_meta():
         parameters, multiply_adds = cost(recipe.model.build(), recipe.model.input_size)
     weights = embedded_weights(recipe.name)
     licence = read_meta(weights)["card"].get("licence", "not stated") if weights else ""

@@ -1,11 +1,36 @@
 """Parameters and multiply-adds of a network, counted on the meta device: no memory, no arithmetic."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 GFLOP = 1024**3
+STARTING = ("normal_", "uniform_", "fill_", "zero_", "trunc_normal_", "kaiming_normal_", "kaiming_uniform_")
+KEEPING = ("relu", "relu_", "batch_norm", "add", "add_", "mul")  # give out the shape of their first argument
+
+
+class ShapesAlone(TorchFunctionMode):
+    """Leaves out what changes no shape: on the meta device there are no values, and asking for them takes long."""
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        name, given = getattr(func, "__name__", ""), kwargs or {}
+        if name in STARTING:
+            return args[0] if args else given["tensor"]
+        if name in KEEPING and (name not in ("add", "mul") or getattr(args[1], "shape", None) == args[0].shape):
+            return args[0]
+        return func(*args, **given)
+
+
+@contextmanager
+def on_meta() -> Iterator[None]:
+    """Networks built inside have shapes and no values."""
+    with torch.device("meta"), ShapesAlone():
+        yield
 
 
 def cost(module: nn.Module, size: tuple[int, int]) -> tuple[int, int]:

@@ -134,7 +134,7 @@ def fit(network: nn.Module, samples: Samples, loss: Loss, recipe: Recipe, run: R
     if training.compile:
         network.compile()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    module = Fitting(network, loss, samples, recipe, run)
+    module = Fitting(network, loss, samples, recipe, run).train()
     try:
         trainer_of(training, run).fit(module, ckpt_path=run.resume, weights_only=True)
     except HRNetError as error:
@@ -176,8 +176,10 @@ def trainer_of(training: Training, run: Run) -> L.Trainer:
 
 def processes(training: Training) -> tuple[int, int]:
     """Devices of each machine, and machines: as asked, else as torchrun started us, else one."""
-    local, world = int(os.environ.get("LOCAL_WORLD_SIZE", 1)), int(os.environ.get("WORLD_SIZE", 1))
-    return training.devices or local, training.nodes or max(1, world // local)
+    if "LOCAL_WORLD_SIZE" not in os.environ:  # torchrun sets it; Lightning's own processes see WORLD_SIZE alone
+        return training.devices or 1, training.nodes or 1
+    local, world = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["WORLD_SIZE"])
+    return training.devices or local, training.nodes or world // local
 
 
 def first_process() -> bool:
