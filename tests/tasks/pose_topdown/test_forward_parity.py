@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from formula import filled, formula_input
+from taps import Taps, stat
 
 from hrnet.engines.torch_engine import TorchEngine
 from hrnet.tasks.pose_topdown.inference import TopDownInference
@@ -57,35 +58,6 @@ def test_forward_is_the_published_one(name, w32, reference):
     assert tuple(output.shape) == tuple(golden["shape"])
     np.testing.assert_allclose(output[:, :, ::step, ::step], golden["sample"], **MAPS)
     np.testing.assert_allclose([stat(map_) for map_ in output[0]], golden["stat"], **MAPS)
-
-
-class Taps:
-    """What modules put out on the way, by name and in order; `stage3.out1` is the second stream of a list."""
-
-    def __init__(self, network: torch.nn.Module, names: list[str]) -> None:
-        self.seen: dict[str, torch.Tensor] = {}
-        modules = sorted({name.partition(".out")[0] for name in names})
-        self.hooks = [network.get_submodule(m).register_forward_hook(self.keep(m)) for m in modules]
-
-    def keep(self, module: str):
-        def hook(_, __, output):
-            parts = {f"{module}.out{i}": x for i, x in enumerate(output)} if isinstance(output, list) else {}
-            self.seen |= {name: x.clone() for name, x in (parts or {module: output}).items()}
-
-        return hook
-
-    def __enter__(self) -> dict[str, torch.Tensor]:
-        return self.seen
-
-    def __exit__(self, *_) -> None:
-        for hook in self.hooks:
-            hook.remove()
-
-
-def stat(values: torch.Tensor) -> list[float]:
-    """Mean, deviation, lowest and highest."""
-    values = values.double()
-    return [f(values).item() for f in (torch.mean, lambda x: x.std(correction=0), torch.min, torch.max)]
 
 
 @pytest.fixture
