@@ -21,26 +21,29 @@ from hrnet.trainer import hardware
 PEOPLE, JOINTS, SIDE = 30, 17, 512
 
 
-def maps(crowded: bool, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Heatmaps (17, 256, 256) and tags (17, 128, 128, 2) of thirty people."""
-    draws = np.random.default_rng(seed)
-    heatmaps = draws.normal(0, 0.005, (JOINTS, SIDE // 2, SIDE // 2)).astype(np.float32)
-    tags = draws.normal(0, 0.05, (JOINTS, SIDE // 4, SIDE // 4, 2)).astype(np.float32)
+def maps(
+    crowded: bool, seed: int = 0, people: int = PEOPLE, size: tuple[int, int] = (SIDE, SIDE)
+) -> tuple[np.ndarray, np.ndarray]:
+    """Heatmaps (17, h / 2, w / 2) and tags (17, h / 4, w / 4, 2) of people in an input of `size` (width, height)."""
+    draws, (width, height) = np.random.default_rng(seed), size
+    heatmaps = draws.normal(0, 0.005, (JOINTS, height // 2, width // 2)).astype(np.float32)
+    tags = draws.normal(0, 0.05, (JOINTS, height // 4, width // 4, 2)).astype(np.float32)
     for joint in range(JOINTS):
-        places = apart(PEOPLE + 10 * crowded, draws)
-        for person in range(PEOPLE):
+        places = apart(people + 10 * crowded, size, draws)
+        for person in range(people):
             if not (crowded and draws.random() < 0.3):
                 put(heatmaps[joint], tags[joint], places[person], 2.0 * person, draws)
-        for place in places[PEOPLE:]:
-            put(heatmaps[joint], tags[joint], place, draws.uniform(0, 2 * PEOPLE), draws)
+        for place in places[people:]:
+            put(heatmaps[joint], tags[joint], place, draws.uniform(0, 2 * people), draws)
     return heatmaps, tags
 
 
-def apart(count: int, draws: np.random.Generator) -> np.ndarray:
+def apart(count: int, size: tuple[int, int], draws: np.random.Generator) -> np.ndarray:
     """Places (count, 2) in input pixels, no two nearer than 50 pixels."""
-    places = draws.uniform(10, SIDE - 10, (1, 2))
+    limit = np.array(size) - 10
+    places = draws.uniform(10, limit)[None]
     while len(places) < count:
-        place = draws.uniform(10, SIDE - 10, 2)
+        place = draws.uniform(10, limit)
         if np.linalg.norm(places - place, axis=1).min() >= 50:
             places = np.vstack([places, place])
     return places

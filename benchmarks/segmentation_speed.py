@@ -77,7 +77,7 @@ def made(way: str, name: str, size: tuple[int, int], folder: Path) -> Callable[[
     else:
         path = folder / "network.onnx"
         if not path.exists():
-            write_onnx(network, size, path, ("batch", "size"))
+            write_onnx(network, size, path, recipe.free)
         engine = OnnxEngine(path) if kind == "onnx" else OpenVINOEngine(path, precision)
     inference = recipe.inference(engine)
     return lambda image: next(inference.predict([(image, None, None)]))[0].labels

@@ -114,15 +114,40 @@ def test_int8_is_calibrated_proven_and_then_open_to_auto(tmp_path):
     assert proven_int8(key) is None
 
 
+FEW_PEOPLE = {"testing.max_people": 5, "testing.fewest_joints": 9}  # of the many that starting weights see
+ARCHITECTURES = {
+    "pose_topdown/w32_256x192": {},
+    "pose_bottomup/ae_w32_512": FEW_PEOPLE,
+    "pose_bottomup/higher_w32_512": FEW_PEOPLE,
+    "classification/w18": {},
+    "segmentation/w18": {"testing.base": 512},
+    "segmentation/w48_ocr": {"testing.base": 512},
+}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["pose_topdown/w32_256x192"])
-def test_a_published_size_exports(name, tmp_path):
-    recipe = hrnet.recipe(name)
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_published_size_of_each_architecture_exports(name, tmp_path):
+    recipe = hrnet.recipe(name).override({"model.backbone.init": "kaiming", **ARCHITECTURES[name]})
     torch.manual_seed(0)
     path = tmp_path / "w.safetensors"
     save_weights(path, recipe.model.build(), recipe.to_yaml(), {})
-    for suffix in (".onnx", ".xml"):
-        assert export(None, path, tmp_path / f"w{suffix}").agreement.holds
+    for suffix in (".onnx", ".xml", ".pt2"):
+        with warnings.catch_warnings(action="ignore"):
+            assert export(None, path, tmp_path / f"w{suffix}").agreement.holds
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name, engine", [("a.onnx", "onnx"), ("a.xml", "openvino"), ("a.pt2", "torch")])
+def test_a_segmentation_network_exports_with_its_labels(name, engine, tmp_path):
+    with warnings.catch_warnings(action="ignore"):
+        proof = export("segmentation/camvid_small", None, tmp_path / name, decode=True)
+    assert proof.agreement.holds and read_exported(tmp_path / name)["decodes"]
+    plain = hrnet.Predictor("segmentation/camvid_small", engine="torch", precision="fp32")
+    predictor = hrnet.Predictor(tmp_path / name, engine=engine, precision="fp32")
+    for photo in sorted((ROOT / "examples/photos").glob("*.jpg"))[:2]:
+        (found,), (expected,) = predictor(photo), plain(photo)
+        assert (found.labels != expected.labels).mean() < 0.001
 
 
 LIGHT = ["numpy", "opencv-python-headless", "pillow", "pydantic", "pyyaml", "typer", "rich", "platformdirs", "scipy"]

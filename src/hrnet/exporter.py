@@ -102,9 +102,7 @@ def export(
         if precision == "int8":
             proof = write_int8(recipe, graph, plain, draft, meta, evidence)
         else:
-            write_exported(
-                graph, recipe.model.input_size, draft, meta, ("batch", "size") if recipe.any_size else ("batch",)
-            )
+            write_exported(graph, recipe.probe_size, draft, meta, recipe.free)
             proof = prove(recipe, draft, plain, evidence, precision)
         if not proof.agreement.holds:
             raise HRNetError(f"{out} was not written, its answers moved: {'; '.join(proof.agreement.faults)}")
@@ -120,7 +118,7 @@ def decoding(recipe: Recipe, network: "nn.Module") -> "nn.Module":
     """The network with its task's decoding at the end."""
     ended = recipe.decoding(network)
     if ended is None:
-        raise UsageError(f"{recipe.name.split('/')[0]} has no decoding that a graph can hold: leave --decode out")
+        raise UsageError(f"{recipe.name} has no decoding that a graph can hold: leave --decode out")
     return ended
 
 
@@ -136,7 +134,7 @@ def write_int8(
     while len(recording.pictures) < CALIBRATION and next(seen, None) is not None:
         pass
     onnx = draft.with_suffix(".onnx")
-    write_onnx(graph, recipe.model.input_size, onnx)
+    write_onnx(graph, recipe.probe_size, onnx, recipe.free)
     try:
         for kept_out in KEPT_OUT:
             model = quantised(onnx, recording.pictures, kept_out)

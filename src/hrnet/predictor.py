@@ -1,8 +1,10 @@
 """Predictor: a recipe, weights and an engine, from a picture to poses."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 Boxes = Sequence[Sequence[float]] | np.ndarray
+PICTURES_AHEAD = 2  # that are read while the network is busy with the one before
 
 
 class Predictor:
@@ -180,12 +183,12 @@ def engine_for(recipe: Recipe, weights: Path, wish: Wish) -> Choice:
     if weights.suffix in FORMATS:
         meta = read_exported(weights)
         key = f"{file_digest(weights)} {weights.suffix}"
-        network = Network(key, recipe.probe_size, None, recipe.any_size, file=weights, meta=meta)
+        network = Network(key, recipe.probe_size, None, recipe.free, file=weights, meta=meta)
     else:
         must_be_a_file(weights)
         key = network_key(recipe, weights)
-        size, any_size = recipe.probe_size, recipe.any_size
-        network = Network(key, size, lambda: loaded(recipe, weights), any_size, int8=proven_int8(key))
+        build, int8 = (lambda: loaded(recipe, weights)), proven_int8(key)
+        network = Network(key, recipe.probe_size, build, recipe.free, int8=int8)
     return choose(network, wish, lambda engine, plain: agreement_on_drawn_pictures(recipe, engine, plain))
 
 
@@ -223,19 +226,27 @@ def pictures_for(recipe: Recipe) -> list[np.ndarray]:
     return [np.stack([each.read() for each in figures(2, size=size).records]) for size in sizes]
 
 
-def drawn_items(recipe: Recipe, count: int = 16) -> list[tuple[np.ndarray, np.ndarray, None]]:
+def drawn_items(recipe: Recipe) -> list[tuple[np.ndarray, np.ndarray, None]]:
     """Pictures of drawn people, of the size at which engines are compared, with their boxes."""
-    records = figures(count, size=recipe.probe_size).records
+    records = figures(4 if recipe.any_size else 16, size=recipe.probe_size).records
     return [(record.read(), record.boxes, None) for record in records]
 
 
 def one_by_one(predict: Callable, items: Iterable[tuple[Any, Any, Any]]) -> Iterator[list[Any] | HRNetError]:
-    """Items through a prediction path that knows neither reading ahead nor going on after an error."""
-    for read, boxes, box_scores in items:
-        try:
-            yield next(predict([(read(), boxes, box_scores)]))
-        except HRNetError as error:
-            yield error
+    """Items through a prediction path that does not go on after an error; pictures are read ahead in a thread."""
+    source = iter(items)
+    with ThreadPoolExecutor(1) as reading:
+        ahead: deque[tuple[Future, Any, Any]] = deque()
+        while True:
+            given = islice(source, PICTURES_AHEAD - len(ahead))
+            ahead.extend((reading.submit(read), boxes, box_scores) for read, boxes, box_scores in given)
+            if not ahead:
+                return
+            pixels, boxes, box_scores = ahead.popleft()
+            try:
+                yield next(predict([(pixels.result(), boxes, box_scores)]))
+            except HRNetError as error:
+                yield error
 
 
 def check_device(device: str) -> None:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from hrnet.results.agreement import Agreement
 
 
+PROBE_PIXELS = 1 << 16
+Free = Literal["batch", "size", "fractions"]  # what a graph leaves open; fractions: values between bytes
+
+
 class Settings(BaseModel):
     """A frozen group of values; unknown fields and wrong types are refused by name."""
 
@@ -204,7 +208,7 @@ class Recipe(Settings, ABC):
     """
 
     results: ClassVar[str] = "poses"  # the kind of its results: "poses", "label_maps" or "classes"
-    any_size: ClassVar[bool] = False  # whether prediction feeds the network other sizes than `model.input_size`
+    free: ClassVar[tuple[Free, ...]] = ("batch",)  # what differs between the pictures that prediction feeds a network
 
     name: str
     model: Model
@@ -229,9 +233,19 @@ class Recipe(Settings, ABC):
         """The prediction path on an engine that runs the network."""
 
     @property
+    def any_size(self) -> bool:
+        """Whether prediction feeds the network other sizes than `model.input_size`."""
+        return "size" in self.free
+
+    @property
     def probe_size(self) -> tuple[int, int]:
-        """Width and height at which engines are measured and compared."""
-        return self.model.input_size
+        """Width and height at which engines are measured and compared: the input's, or about as many pixels as
+        `PROBE_PIXELS` in its proportions where the task feeds whole pictures, which may be large."""
+        if not self.any_size:
+            return self.model.input_size
+        width, height = self.model.input_size
+        shrink = min(1.0, (PROBE_PIXELS / (width * height)) ** 0.5)
+        return max(32, round(width * shrink / 32) * 32), max(32, round(height * shrink / 32) * 32)
 
     def agreement(self, found: Sequence[Any], reference: Sequence[Any], precision: str) -> "Agreement | None":
         """How well the results of two engines agree on the same items, judged by the budget of a precision; None where

@@ -73,7 +73,7 @@ def benchmark(
     torch.manual_seed(0)
     module = (network or recipe.model.build()).eval()
     size = recipe.model.input_size
-    source = Network("benchmark", size, lambda: module, recipe.any_size)
+    source = Network("benchmark", size, lambda: module, recipe.free)
     engines: dict[str, Callable[[np.ndarray], Any]] = {EAGER: eager(module)}
     left_out = []
     for way in ways_of_module(source, EngineWish()) if ways is None else ways:

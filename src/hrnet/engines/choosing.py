@@ -17,13 +17,14 @@ from hrnet.engines.onnx_engine import OnnxEngine
 from hrnet.engines.openvino_engine import OpenVINOEngine
 from hrnet.errors import HRNetError, UsageError, nearest
 from hrnet.results.agreement import Agreement, judged
+from hrnet.settings import Free
 
 if TYPE_CHECKING:
     from torch import nn
 
 ENGINES = ("auto", "torch", "onnx", "openvino")
 PRECISIONS = ("fp32", "bf16", "fp16", "int8")
-BATCH = 8
+BATCH, FEW = 8, 2  # pictures that engines are measured with; few where a task feeds whole pictures of many sizes
 ROUNDS = 4
 OWN_ENGINE = {".onnx": "onnx", ".xml": "openvino", ".pt2": "torch"}  # what an exported file is made for
 OUTPUT_BUDGETS = {"fp32": 0.005, "bf16": 0.05, "fp16": 0.02, "int8": 0.15}
@@ -47,14 +48,14 @@ class Network:
     """A network with its weights, as engines are made from it; built when first needed.
 
     `key` tells it apart from every other (weights and model). `size` is the width and height that it is measured at,
-    `any_size` whether its task feeds other sizes too. `int8` is an OpenVINO file in int8 whose proof held. An exported
+    `free` what else its task leaves open. `int8` is an OpenVINO file in int8 whose proof held. An exported
     network has no `build`, but its `file` and what `read_exported` says about it.
     """
 
     key: str
     size: tuple[int, int]
     build: "Callable[[], nn.Module] | None"
-    any_size: bool = False
+    free: tuple[Free, ...] = ("batch",)
     int8: Path | None = None
     file: Path | None = None
     meta: dict[str, Any] = field(default_factory=dict)
@@ -81,7 +82,7 @@ class Network:
         from hrnet.engines.graph import write_onnx
 
         path = Path(self.folder.name) / "network.onnx"
-        write_onnx(self.module, self.size, path, ("batch", "size") if self.any_size else ("batch",))
+        write_onnx(self.module, self.size, path, self.free)
         return path
 
 
@@ -118,17 +119,14 @@ def choose(network: Network, wish: Wish, judge: Judge) -> Choice:
 
     `judge` runs two engines over the same pictures and says how well they agree. The choice is remembered in the
     cache folder. An engine that is not installed, fails, or is beyond its budget is passed over with a warning, unless
-    it is the only one asked for: then its error is raised. A task that feeds pictures of many sizes gets torch in fp32
-    unless it asks for something else.
+    it is the only one asked for: then its error is raised.
     """
     if wish.engine == "auto" and wish.device is not None:
         wish = Wish("torch", wish.precision or "fp32", wish.device)
-    if wish == Wish() and network.any_size and network.file is None:
-        wish = Wish("torch", "fp32")  # one measurement says little about pictures of many sizes
     ways = ways_for(wish, network)
     if len(ways) == 1:
         return Choice(engine_of(ways[0], network), f"{ways[0]}, as asked for")
-    memory = Memory(f"{network.key} {network.size} {network.any_size} {network.int8} {wish}")
+    memory = Memory(f"{network.key} {network.size} {network.free} {network.int8} {wish}")
     told = memory.recall()
     if told is not None:
         try:
@@ -217,7 +215,8 @@ def torch_engine(way: Way, network: Network) -> Engine:
 def measured(ways: list[Way], network: Network, judge: Judge, memory: Memory) -> Choice:
     """Measure all ways side by side and keep the fastest whose answers agree with torch's in fp32."""
     width, height = network.size
-    pictures = np.random.default_rng(0).integers(0, 256, (BATCH, height, width, 3)).astype(np.uint8)
+    batch, what = (FEW, "picture") if "size" in network.free else (BATCH, "crop")
+    pictures = np.random.default_rng(0).integers(0, 256, (batch, height, width, 3)).astype(np.uint8)
     engines: dict[Way, Engine] = {}
     for way in ways:
         try:
@@ -241,7 +240,7 @@ def measured(ways: list[Way], network: Network, judge: Judge, memory: Memory) ->
     slowest = max(times, key=times.__getitem__)
     faster = f", {times[slowest] / times[way]:.1f} x faster than {slowest}" if slowest is not way else ""
     apart = f"; agreement with fp32: {verdict}" if verdict.figures else ""
-    why = f"{way}: {times[way]:.2f} ms per crop of {width}x{height} in batches of {BATCH}{faster}{apart}"
+    why = f"{way}: {times[way]:.2f} ms per {what} of {width}x{height} in batches of {batch}{faster}{apart}"
     told: dict[str, Any] = {"engine": way.engine, "precision": way.precision, "device": way.device, "why": why}
     told["measured"] = {str(each): round(value, 3) for each, value in times.items()}
     memory.remember(told, kept_files(engines[way], network, way))

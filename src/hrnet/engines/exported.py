@@ -13,7 +13,7 @@ from hrnet.images import replacing
 if TYPE_CHECKING:
     from torch import nn
 
-    from hrnet.engines.graph import Free
+    from hrnet.settings import Free
 
 FORMATS = {".onnx": "ONNX", ".xml": "OpenVINO", ".pt2": "torch.export"}
 NAME = "hrnet"  # under which recipe and card stand in each format
@@ -32,14 +32,14 @@ def write_exported(
 ) -> None:
     """Write a network in the format of the path's suffix, with `meta` (plain values) inside.
 
-    It takes pictures (B, H, W, 3) uint8 RGB of `size` (width, height) and normalises them itself.
+    It takes pictures (B, H, W, 3) RGB of `size` (width, height) and normalises them itself; `free` as in `write_onnx`.
     """
     check_format(path)
     from hrnet.engines.graph import write_onnx
 
     text = json.dumps(meta, ensure_ascii=False)
     if path.suffix == ".pt2":
-        write_torch_export(network, size, path, text)
+        write_torch_export(network, size, path, text, free)
     elif path.suffix == ".onnx":
         write_onnx(network, size, path, free)
         with path.open("ab") as file:  # fields of a protobuf message may follow in any order
@@ -63,18 +63,22 @@ def save_openvino(model: Any, path: Path, meta: dict[str, Any]) -> None:
     openvino.save_model(model, path, compress_to_fp16=False)
 
 
-def write_torch_export(network: "nn.Module", size: tuple[int, int], path: Path, text: str) -> None:
+def write_torch_export(
+    network: "nn.Module", size: tuple[int, int], path: Path, text: str, free: "tuple[Free, ...]"
+) -> None:
     """Write what `torch.export.load` reads."""
     import torch
 
     from hrnet.engines.pixels import FromPixels
 
     width, height = size
-    pictures = torch.zeros((2, height, width, 3), dtype=torch.uint8)
-    batch = torch.export.Dim("batch", min=1, max=4096)
+    pictures = torch.zeros((2, height, width, 3), dtype=torch.float32 if "fractions" in free else torch.uint8)
+    open_sides: dict[int, Any] = {0: torch.export.Dim("batch", min=1, max=4096)}
+    if "size" in free:
+        open_sides |= {1: torch.export.Dim.AUTO, 2: torch.export.Dim.AUTO}
     wrapped = FromPixels(network.eval().float().cpu()).eval()
     with torch.no_grad(), replacing(path) as temporary:
-        program = torch.export.export(wrapped, (pictures,), dynamic_shapes=({0: batch},))
+        program = torch.export.export(wrapped, (pictures,), dynamic_shapes=(open_sides,))
         torch.export.save(program, temporary, extra_files={f"{NAME}.json": text})
 
 

@@ -2,25 +2,27 @@
 
 import warnings
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import nn
 
 from hrnet.engines.pixels import FromPixels
 from hrnet.images import replacing
+from hrnet.settings import Free
 
 OPSET = 18
 INPUT = "pictures"
-Free = Literal["batch", "size"]
 
 
 def write_onnx(network: nn.Module, size: tuple[int, int], path: Path, free: tuple[Free, ...] = ("batch",)) -> None:
-    """Write a network for pictures (B, H, W, 3) uint8 RGB of `size` (width, height), normalised inside, whole or not
-    at all. `free` names what the file leaves open: the batch, and the size too where a task has no fixed one."""
+    """Write a network for pictures (B, H, W, 3) RGB of `size` (width, height), normalised inside, whole or not at all.
+
+    `free` names what the file leaves open: the batch, the size too where a task has no fixed one, and with "fractions"
+    the values, which are float32 from 0 to 255 then, else uint8.
+    """
     width, height = size
     wrapped = FromPixels(network.eval().float().cpu()).eval()
-    pictures = torch.zeros((2, height, width, 3), dtype=torch.uint8)
+    pictures = torch.zeros((2, height, width, 3), dtype=torch.float32 if "fractions" in free else torch.uint8)
     with torch.inference_mode():
         outputs = wrapped(pictures)
     names = output_names(network, len(outputs))
@@ -28,7 +30,7 @@ def write_onnx(network: nn.Module, size: tuple[int, int], path: Path, free: tupl
     if "size" in free:
         axes[INPUT] |= {1: "height", 2: "width"}
         for name, output in zip(names, outputs, strict=True):
-            axes[name] |= {2: f"{name}_height", 3: f"{name}_width"} if output.ndim == 4 else {}
+            axes[name] |= dict(zip(range(output.ndim)[-2:], (f"{name}_height", f"{name}_width"), strict=True))
     with replacing(path) as temporary, warnings.catch_warnings(action="ignore"), torch.inference_mode():
         # The tracing exporter: several times quicker than the newer one, whose files it equals in speed.
         torch.onnx.export(

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from hrnet.engines.onnx_engine import fitting
 from hrnet.engines.pixels import FromPixels
 from hrnet.errors import HRNetError
 
@@ -116,12 +117,16 @@ class ExportedProgram:
 
     def __init__(self, path: Path, decodes: bool = False) -> None:
         try:
-            self.module = torch.export.load(path).module()
+            program = torch.export.load(path)
+            self.module = program.module()
         except (RuntimeError, ValueError, OSError, KeyError) as error:
             raise HRNetError(f"{path} cannot be read by torch ({str(error)[:120]}): export it again") from None
+        (given,) = program.graph_signature.user_inputs
+        (taken,) = (node.meta["val"].dtype for node in program.graph.nodes if node.name == given)
+        self.as_bytes = taken == torch.uint8
         self.name, self.precision, self.decodes = "torch cpu", "fp32", decodes
 
     def run(self, pictures: np.ndarray) -> tuple[np.ndarray, ...]:
         with torch.inference_mode():
-            outputs = self.module(torch.from_numpy(np.ascontiguousarray(pictures)))
+            outputs = self.module(torch.from_numpy(fitting(pictures, self.as_bytes)))
         return tuple(output.float().numpy() for output in outputs)

@@ -1,6 +1,7 @@
 """Sizes, windows, aggregation and the whole path are the published ones."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ from tasks.pose_bottomup.test_samples import picture
 from hrnet.datasets.skeleton import COCO
 from hrnet.engines.torch_engine import TorchEngine
 from hrnet.errors import HRNetError
+from hrnet.geometry import extent_of
 from hrnet.results.pose import Pose
 from hrnet.tasks.pose_bottomup.aggregation import Aggregate, Layout
+from hrnet.tasks.pose_bottomup.agreement import agreement
 from hrnet.tasks.pose_bottomup.inference import BottomUpInference, distinct, input_size
 from hrnet.tasks.pose_bottomup.recipes import higher_w32_512
 
@@ -139,3 +142,22 @@ def test_pictures_of_any_size_with_nobody_have_nobody(size):
 def test_numbers_that_are_none_are_refused_in_a_sentence():
     with pytest.raises(HRNetError, match="not finite: use precision fp32"):
         inference(Answers(np.nan), input_size=64).poses(np.zeros((64, 64, 3), np.uint8))
+
+
+def crowd(count=6, seed=0):
+    """Poses of people apart from one another."""
+    draws = np.random.default_rng(seed)
+    points = [draws.uniform(0, 90, (17, 2)) + np.array([200 * k, 0]) for k in range(count)]
+    return [Pose(p.astype(np.float32), np.ones(17, np.float32), 0.9, extent_of(p), COCO) for p in points]
+
+
+def test_two_runs_agree_where_they_find_the_same_people():
+    people = crowd()
+    moved = [replace(pose, keypoints=pose.keypoints + np.float32([0.05, 0])) for pose in people]
+    assert agreement([moved], [people], "bf16").holds
+    lost = agreement([people[1:]], [people], "bf16")
+    invented = agreement([[*people, people[0]]], [people], "bf16")
+    assert lost.faults == invented.faults == ("people lost is 0.1667, the budget 0.05",)
+    apart = agreement([[replace(pose, keypoints=pose.keypoints + 4) for pose in people]], [people], "bf16")
+    assert [fault.split(" is ")[0] for fault in apart.faults] == ["1 - OKS"]
+    assert agreement([[]], [people[:3]], "bf16") is None  # too few to tell

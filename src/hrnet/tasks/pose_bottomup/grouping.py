@@ -4,6 +4,7 @@ Arrays: heatmaps (J, h, w), tags (J, h, w, D) with D tag maps per joint (plain a
 person is a row per joint of x, y in cells, value, and the D tags: (J, 3 + D), zeros where a joint is missing.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import reduce
 
@@ -11,6 +12,7 @@ import cv2
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from hrnet.engines.onnx_engine import cores
 from hrnet.tasks.pose_bottomup.assignment import assign
 from hrnet.tasks.pose_bottomup.refinement import strongest
 from hrnet.tasks.pose_bottomup.settings import Testing
@@ -183,10 +185,11 @@ def refined(people: np.ndarray, heatmaps: np.ndarray, tags: np.ndarray) -> np.nd
     for p in np.flatnonzero(found.any(axis=1)):
         x, y = people[p, found[p], :2].astype(int).T // step
         means[p] = tags[np.flatnonzero(found[p]), y, x].mean(axis=0)
-    for joint in range(people.shape[1]):
+
+    def fill(joint: int) -> None:
         missing = np.flatnonzero(~found[:, joint] & found.any(axis=1))
         if not len(missing):
-            continue
+            return
         heatmap, width = highest_of_blocks(heatmaps[joint], step), tags.shape[2]
         columns, rows = people[found[:, joint], joint, :2].astype(int).T // step
         blocks = strongest(heatmap, tags[joint], means[missing], rows * width + columns)
@@ -195,6 +198,10 @@ def refined(people: np.ndarray, heatmaps: np.ndarray, tags: np.ndarray) -> np.nd
         filled = values > 0
         places = np.stack([x, y], axis=1) + shift(heatmaps, np.full(len(missing), joint), x, y)
         people[missing[filled], joint, :2], people[missing[filled], joint, 2] = places[filled], values[filled]
+
+    with ThreadPoolExecutor(min(cores(), 4)) as pool:  # NumPy lets other threads run while it works on a map
+        for _ in pool.map(fill, range(people.shape[1])):
+            pass
     return people
 
 

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from hrnet.datasets.skeleton import SKELETONS, Skeleton
 from hrnet.errors import nearest
 from hrnet.nets.spec import BackboneSpec
-from hrnet.settings import Model, Recipe, Settings
+from hrnet.settings import Free, Model, Recipe, Settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from hrnet.datasets.records import PoseData, Record
     from hrnet.engines.engine import Engine
+    from hrnet.results.agreement import Agreement
     from hrnet.results.pose import Pose
     from hrnet.tasks.pose_bottomup.inference import BottomUpInference
     from hrnet.tasks.pose_bottomup.network import PoseHigherResolutionNet
@@ -171,7 +172,7 @@ class Testing(Settings):
 class BottomUpRecipe(Recipe):
     """Bottom-up pose: all people of a picture at once, heatmaps and the tags that tell people apart."""
 
-    any_size: ClassVar[bool] = True  # every picture is shown at its own shape
+    free: ClassVar[tuple[Free, ...]] = ("batch", "size")  # every picture is shown at its own shape
 
     model: BottomUpModel = BottomUpModel()
     augmentation: Augmentation = Augmentation()
@@ -203,6 +204,12 @@ class BottomUpRecipe(Recipe):
         from hrnet.tasks.pose_bottomup.inference import BottomUpInference
 
         return BottomUpInference(self, engine)
+
+    def agreement(self, found: Sequence[Any], reference: Sequence[Any], precision: str) -> "Agreement | None":
+        """How well two runs agree on who is there: see `agreement.py`."""
+        from hrnet.tasks.pose_bottomup.agreement import agreement
+
+        return agreement(found, reference, precision)
 
     def evaluate(self, inference: "BottomUpInference", data: "PoseData") -> dict[str, Any]:
         """Predict a data set without boxes and score it."""

@@ -81,7 +81,15 @@ class SegmentationInference:
         elif size[0] * size[1] > testing.tile**2:
             # Evidence is added up at the picture's size; one that is larger than the largest scale gains nothing by it.
             batch = rescaled(batch, self.scaled_size(size, max(testing.scales)), cv2.INTER_AREA)
-        return labels_of(self.scores(batch).numpy(), size, self.aligned)
+        found = self.scores(batch).numpy()
+        if self.engine.decodes:  # labels already, of the size at which the network looked
+            return np.stack(
+                [
+                    cv2.resize(each, (size[1], size[0]), interpolation=cv2.INTER_NEAREST)
+                    for each in found.astype(np.uint8)
+                ]
+            )
+        return labels_of(found, size, self.aligned)
 
     def labels_of_padded(self, images: list[np.ndarray], size: Size) -> np.ndarray:
         """Labels (B, H, W) by way of a fixed shorter side, padded with the mean colour to multiples of 8 pixels."""
@@ -155,12 +163,7 @@ class SegmentationInference:
         return evidence(scores)
 
     def run(self, batch: np.ndarray) -> Tensor:
-        """The engine's final scores, (B, K, H/4, W/4).
-
-        Graphs outside of torch take bytes: for them resampled pictures are rounded, by half a level of 255 at most.
-        """
-        if batch.dtype != np.uint8 and not self.engine.name.startswith("torch"):
-            batch = np.rint(batch).clip(0, 255).astype(np.uint8)
+        """The engine's final scores, (B, K, H/4, W/4), or labels (B, H, W) where its graph decodes."""
         return torch.from_numpy(self.engine.run(np.ascontiguousarray(batch))[-1])
 
 

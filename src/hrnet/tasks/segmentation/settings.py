@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 from hrnet.datasets.classes import CLASS_LISTS, MOST_CLASSES, ClassList, own_classes
 from hrnet.errors import nearest
 from hrnet.nets.spec import BackboneSpec
-from hrnet.settings import Model, Recipe, Settings
+from hrnet.settings import Free, Model, Recipe, Settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from hrnet.results.agreement import Agreement
     from hrnet.tasks.segmentation.inference import SegmentationInference
     from hrnet.tasks.segmentation.samples import SegmentationSamples
-
-PROBE_PIXELS = 1 << 16
 
 
 class SegmentationModel(Model):
@@ -134,7 +132,7 @@ class SegmentationRecipe(Recipe):
     """Semantic segmentation: a class for every pixel."""
 
     results: ClassVar[str] = "label_maps"
-    any_size: ClassVar[bool] = True
+    free: ClassVar[tuple[Free, ...]] = ("batch", "size", "fractions")  # resampled pictures are not rounded
 
     model: SegmentationModel = SegmentationModel()
     augmentation: Augmentation = Augmentation()
@@ -161,17 +159,19 @@ class SegmentationRecipe(Recipe):
 
         return SegmentationInference(self, engine)
 
-    @property
-    def probe_size(self) -> tuple[int, int]:
-        """About 65,536 pixels in the input's proportions: measuring at 2048 x 1024 would take minutes."""
-        width, height = self.model.input_size
-        shrink = min(1.0, (PROBE_PIXELS / (width * height)) ** 0.5)
-        return max(32, round(width * shrink / 32) * 32), max(32, round(height * shrink / 32) * 32)
-
     def agreement(self, found: Sequence[Any], reference: Sequence[Any], precision: str) -> "Agreement":
         from hrnet.tasks.segmentation.agreement import agreement
 
         return agreement(found, reference, precision)
+
+    def decoding(self, network: "nn.Module") -> "nn.Module | None":
+        """One look at the whole picture fits into a graph; several scales, windows or mirrored looks do not."""
+        testing = self.testing
+        if testing.flip or len(testing.scales) > 1 or testing.windows == "sliding" or testing.resize == "short_side":
+            return None
+        from hrnet.tasks.segmentation.decoding import Decoding
+
+        return Decoding(network, self)
 
     def evaluate(self, inference: "SegmentationInference", data: "LabelMapData") -> dict[str, Any]:
         from hrnet.tasks.segmentation.scoring import evaluate
