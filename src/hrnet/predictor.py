@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ import numpy as np
 from hrnet.catalogue import resolve
 from hrnet.datasets.synthetic import figures
 from hrnet.engines.cache import digest, file_digest, proven_int8
-from hrnet.engines.choosing import OWN_ENGINE, Choice, Network, Way, Wish, choose, engine_of, outputs_agree
+from hrnet.engines.choosing import OWN_ENGINE, Choice, Judge, Network, Way, Wish, choose, engine_of, outputs_agree
 from hrnet.engines.engine import Engine
 from hrnet.engines.exported import FORMATS, read_exported
 from hrnet.errors import HRNetError, UsageError
@@ -189,7 +189,7 @@ def engine_for(recipe: Recipe, weights: Path, wish: Wish) -> Choice:
         key = network_key(recipe, weights)
         build, int8 = (lambda: loaded(recipe, weights)), proven_int8(key)
         network = Network(key, recipe.probe_size, build, recipe.free, int8=int8)
-    return choose(network, wish, lambda engine, plain: agreement_on_drawn_pictures(recipe, engine, plain))
+    return choose(network, wish, judge_for(recipe))
 
 
 def network_key(recipe: Recipe, weights: Path) -> str:
@@ -210,12 +210,18 @@ def open_exported(file: Path) -> Engine:
     return engine_of(Way(OWN_ENGINE[file.suffix], meta["precision"]), Network("", (0, 0), None, file=file, meta=meta))
 
 
-def agreement_on_drawn_pictures(recipe: Recipe, engine: Engine, reference: Engine) -> Agreement:
+def judge_for(recipe: Recipe) -> Judge:
     """How well two engines agree on pictures of drawn people, by the measure of the recipe's task."""
-    items = drawn_items(recipe)
-    found, expected = (list(recipe.inference(each).predict(items)) for each in (engine, reference))
-    verdict = recipe.agreement(found, expected, engine.precision)
-    return verdict or outputs_agree(engine, reference, pictures_for(recipe))
+
+    @cache
+    def answers(engine: Engine) -> list[list[Any]]:
+        return list(recipe.inference(engine).predict(drawn_items(recipe)))
+
+    def judge(engine: Engine, reference: Engine) -> Agreement:
+        verdict = recipe.agreement(answers(engine), answers(reference), engine.precision)
+        return verdict or outputs_agree(engine, reference, pictures_for(recipe))
+
+    return judge
 
 
 def pictures_for(recipe: Recipe) -> list[np.ndarray]:

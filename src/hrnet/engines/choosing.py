@@ -26,6 +26,7 @@ ENGINES = ("auto", "torch", "onnx", "openvino")
 PRECISIONS = ("fp32", "bf16", "fp16", "int8")
 BATCH, FEW = 8, 2  # pictures that engines are measured with; few where a task feeds whole pictures of many sizes
 ROUNDS = 4
+HOPELESS = 1.8  # times slower than the fastest in the first round: measured once is enough
 OWN_ENGINE = {".onnx": "onnx", ".xml": "openvino", ".pt2": "torch"}  # what an exported file is made for
 OUTPUT_BUDGETS = {"fp32": 0.005, "bf16": 0.05, "fp16": 0.02, "int8": 0.15}
 Judge = Callable[[Engine, Engine], Agreement]
@@ -273,8 +274,10 @@ def milliseconds(engines: dict[Way, Engine], pictures: np.ndarray) -> dict[Way, 
     A turn begins with a call that is not counted: the threads of the library before still spin for a while.
     """
     times: dict[Way, float] = dict.fromkeys(engines, float("inf"))
-    for _ in range(ROUNDS):
+    for turn in range(ROUNDS):
         for way, engine in engines.items():
+            if turn and times[way] > HOPELESS * min(times.values()):
+                continue
             engine.run(pictures[:1])
             began = time.perf_counter()
             engine.run(pictures)
