@@ -237,6 +237,7 @@ def person_of(annotation: dict[str, Any], size: tuple[int, int]) -> Person | Non
         crowd=bool(annotation["iscrowd"]),
         pseudo=bool(annotation.get("pseudo", False)),
         head=None if head is None else np.array([head[0], head[1], head[0] + head[2], head[1] + head[3]], float),
+        segment=annotation.get("segmentation"),
     )
 
 

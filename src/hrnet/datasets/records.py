@@ -21,7 +21,7 @@ class Person:
     `box` is x1, y1, x2, y2. `keypoints` (K, 2) and `visibility` (K,) follow the data set's skeleton; visibility is
     COCO's: 0 not labelled (coordinates mean nothing), 1 labelled but hidden, 2 visible. `area` is the segment's, in
     square pixels. `pseudo` marks labels made by a machine. `head` is the head's box x1, y1, x2, y2, where a set gives
-    one (MPII, PoseTrack).
+    one (MPII, PoseTrack), `segment` the outline as COCO writes it, polygons or run lengths.
     """
 
     box: np.ndarray
@@ -32,6 +32,7 @@ class Person:
     crowd: bool = False
     pseudo: bool = False
     head: np.ndarray | None = None
+    segment: Any = None
 
 
 MARGIN = 0.15  # a box made of keypoints is their extent and this share of it on each side, as in PoseTrack

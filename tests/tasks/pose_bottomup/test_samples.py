@@ -1,6 +1,8 @@
 """The published augmentation, number for number; what counts where; and people pasted with exact truth."""
 
+import json
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from hrnet.datasets.skeleton import COCO, LSPET
 from hrnet.errors import HRNetError
 from hrnet.images import write_image
 from hrnet.tasks.pose_bottomup.recipes import higher_w32_512
-from hrnet.tasks.pose_bottomup.samples import EVERYTHING, NOTHING, PEOPLE, random_windows
+from hrnet.tasks.pose_bottomup.samples import EVERYTHING, NOTHING, PEOPLE, Scene, Shown, counted_region, random_windows
 from hrnet.tasks.pose_bottomup.settings import Augmentation
 
 
@@ -46,6 +48,43 @@ def test_windows_are_the_published_ones(case, reference):
         differing = (frames[2].warp(mask) > 127) != golden["mask1_after_flip"].astype(bool)
         assert differing.mean() < 0.005
         assert (np.abs(plain[0].warp(image).astype(int) - golden["image"]) > 1).mean() < 0.01
+
+
+def test_annotations_give_the_published_joints_and_mask(reference, tmp_path):
+    """Crowds and people without labels do not count, by their segments; the centre is the mean of what is labelled."""
+    golden = reference("bottomup_targets")
+    annotations = json.loads(str(golden["annotation/json"]))
+    given = {
+        "images": [{"id": 7, "file_name": "7.png", "height": 60, "width": 80}],
+        "categories": [{"id": 1, "name": "person", "keypoints": list(COCO.keypoints)}],
+        "annotations": [{**each, "id": k, "image_id": 7, "category_id": 1} for k, each in enumerate(annotations)],
+    }
+    (tmp_path / "set.json").write_text(json.dumps(given))
+    write_image(tmp_path / "7.png", picture(60, 80))
+    recipe = higher_w32_512.but(model__centre=True, augmentation__flip=0)
+    (record,) = recipe.read(tmp_path / "set.json").records
+    np.testing.assert_array_equal(counted_region(record) > 0, golden["annotation/mask"])
+    boxed = replace(record, people=tuple(replace(each, segment=None) for each in record.people))
+    assert (counted_region(boxed) > 0).mean() < golden["annotation/mask"].mean()  # the boxes hide more
+
+    learning = [each for each in record.people if each.visibility.any()]
+    expected = golden["annotation/joints_with_center"]
+    expected = expected[expected[:, :, 2].any(axis=1)]  # unlabelled people are rows of zeros there
+    samples = recipe.samples([PoseData("set", COCO, (record,), "AP")])
+    joints, *_ = samples.truth(
+        Scene(
+            record.read(),
+            [np.zeros((60, 80), np.uint8)],
+            np.ones(17, bool),
+            [
+                Shown(p.keypoints, p.keypoints[None], p.visibility > 0, p.visibility > 0, np.array(p.box))
+                for p in learning
+            ],
+        )
+    )
+    seen = expected[..., 2] > 0
+    np.testing.assert_array_equal(joints[0, : len(learning), :, 2] > 0, seen)
+    np.testing.assert_allclose(joints[0, : len(learning), :, :2][seen], expected[..., :2][seen], rtol=1e-6)
 
 
 def person(points, visibility, box, **more):
@@ -158,3 +197,8 @@ def test_folders_without_pictures_are_named(tmp_path):
     recipe = SMALL.but(augmentation__backgrounds=str(tmp_path), augmentation__mosaics=1)
     with pytest.raises(HRNetError, match="holds no pictures"):
         recipe.samples([])
+
+
+def test_a_set_without_labels_teaches_nothing():
+    unlabelled = person(np.zeros((17, 2)), np.zeros(17, int), [10, 10, 50, 60])
+    assert len(higher_w32_512.samples([data([unlabelled])])) == 0

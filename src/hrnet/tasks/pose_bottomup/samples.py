@@ -8,9 +8,11 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from pycocotools import mask as run_lengths
 
 from hrnet.datasets.records import Person, PoseData, Record
 from hrnet.datasets.skeleton import Skeleton
@@ -63,7 +65,7 @@ class BottomUpSamples:
     def __init__(self, recipe: BottomUpRecipe, sets: Sequence[PoseData]) -> None:
         self.recipe, self.skeleton = recipe, recipe.model.keypoints
         kept = [data.without(recipe.without) for data in sets]
-        self.scenes = [(r, d.skeleton) for d in kept if d.complete for r in d.records if r.people]
+        self.scenes = [(r, d.skeleton) for d in kept if d.complete and d.labelled for r in d.records if r.people]
         pasting = recipe.augmentation.mosaics or recipe.augmentation.paste
         self.cutouts = [
             c for d in kept for r in d.records if pasting and (c := cutout_of(r, d.skeleton, self.skeleton))
@@ -214,9 +216,25 @@ def counted_region(record: Record) -> np.ndarray:
     region = np.full((record.height, record.width), 255, np.uint8)
     for person in record.people:
         if person.crowd or not learnt(person):
-            x1, y1, x2, y2 = np.rint(person.box).astype(int)
-            region[y1 : y2 + 1, x1 : x2 + 1] = 0
+            outline = covered(person.segment, region.shape)
+            if outline is not None:
+                region[outline] = 0
+            else:
+                x1, y1, x2, y2 = np.rint(person.box).astype(int)
+                region[y1 : y2 + 1, x1 : x2 + 1] = 0
     return region
+
+
+def covered(segment: Any, size: tuple[int, ...]) -> np.ndarray | None:
+    """Where a segment as COCO writes it lies in a picture of `size` (height, width); None where there is no outline."""
+    encoded: Any = run_lengths.frPyObjects
+    outlines: Any = []
+    if isinstance(segment, list):
+        polygons = [each for each in segment if isinstance(each, list) and len(each) >= 6 and len(each) % 2 == 0]
+        outlines = encoded(polygons, *size) if polygons else []
+    elif isinstance(segment, dict) and list(segment.get("size", ())) == list(size) and "counts" in segment:
+        outlines = [segment if isinstance(segment["counts"], str | bytes) else encoded(segment, *size)]
+    return run_lengths.decode(run_lengths.merge(outlines)) > 0 if outlines else None
 
 
 def learnt(person: Person) -> bool:

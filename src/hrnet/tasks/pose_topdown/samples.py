@@ -134,7 +134,11 @@ def half_body(
 
     The published choice of the upper body draws a normal number and compares it with 0.5: a probability of 0.69.
     """
-    if pick.labelled.sum() <= options.half_body_above or draws.uniform_numpy() >= options.half_body:
+    if (
+        not skeleton.upper_body
+        or pick.labelled.sum() <= options.half_body_above
+        or draws.uniform_numpy() >= options.half_body
+    ):
         return None
     there = pick.labelled & (pick.keypoints > FAR_OUTSIDE).all(axis=1)
     upper, lower = there & skeleton.upper, there & ~skeleton.upper
