@@ -24,6 +24,7 @@ def benchmark(
     ] = None,
     boxes: Annotated[Path | None, typer.Option(metavar="FILE", help="Boxes of the pictures, as for predict.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Weights for --pictures; default: the embedded ones.")] = None,
+    int8: Annotated[bool, typer.Option("--int8", help="Measure OpenVINO in int8 too (needs nncf).")] = False,
     threads: Annotated[int | None, typer.Option(help="Processors to use; default: all.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures here.")] = None,
     plot_file: Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Write a plot (.png, .svg).")] = None,
@@ -42,7 +43,7 @@ def benchmark(
     elif pictures:
         text, figures = streams(recipe, weights, pictures, boxes, batch or [1, 8])
     else:
-        report = measure(chosen, batch or (1, 8))
+        report = measure(chosen, batch or (1, 8), int8=int8)
         text, figures = lines(report), asdict(report)
         if plot_file is not None:
             plot(report, plot_file)

@@ -65,8 +65,8 @@ def show_zoo() -> None:
         table.add_row(entry.name, entry.score, entry.data, host, here)
     show(table)
     typer.echo(
-        "\nScores are the publishers': COCO val2017 with person boxes of 56.4 AP, MPII val, ImageNet val, Cityscapes,"
-        "\nLIP val, PASCAL-Context; their READMEs say how each was tested."
+        "\nScores are the publishers': COCO val2017 with person boxes of 56.4 AP, MPII val, CrowdPose test,"
+        "\nAI Challenger val, ImageNet val, Cityscapes, LIP val, PASCAL-Context; their READMEs say how each was tested."
         f"\nFiles lie in {folder()} (HRNET_CACHE names another folder)."
         "\nWhat lies on a share drive alone is fetched by hand, then: hrnet models --add FILE"
         "\nTerms of the data, which weights carry:"

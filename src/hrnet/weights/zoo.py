@@ -23,6 +23,8 @@ TERMS = {
     "COCO": "annotations CC BY 4.0; pictures under their Flickr licences",
     "MPII": "pictures for non-commercial research",
     "COCO and AIC": "COCO's terms, and AI Challenger's: research use",
+    "AIC": "AI Challenger's: research use; ask the owners otherwise",
+    "CrowdPose": "research use; ask the owners otherwise",
     "ImageNet": "non-commercial research and education; pictures not to be passed on",
     "Cityscapes": "its own licence: non-commercial research, not to be passed on",
     "LIP": "research use; ask the owners otherwise",
@@ -101,8 +103,9 @@ def mmseg(recipe: str, name: str, version: str, score: float) -> Entry:
 HRNET0, TRICKS0 = "top_down/hrnet/hrnet_", "top_down/augmentation/hrnet_"
 HRNET1 = "v1/body_2d_keypoint/topdown_heatmap/coco/td-hm_hrnet-"
 
-# AP on COCO val2017 (top-down: person boxes of 56.4 AP), PCKh@0.5 on MPII val, flip test; top-1 error on ImageNet val;
-# mIoU on Cityscapes val (trainval: on test, flip and scales), LIP val with flip, PASCAL-Context with flip and scales.
+# AP on COCO val2017 (top-down: person boxes of 56.4 AP), CrowdPose test or AI Challenger val, PCKh@0.5 on MPII val,
+# flip test; top-1 error on ImageNet val; mIoU on Cityscapes val (trainval: on test, flip and scales), LIP val with flip,
+# PASCAL-Context with flip and scales.
 ZOO = (
     official("w32_256x192", "coco", "pose_hrnet_w32_256x192.pth", "AP 0.744"),
     mmpose("w32_256x192", "coco-mmpose0", f"{HRNET0}w32_coco_256x192-c78dce93_20200708.pth", "AP 0.746"),
@@ -148,6 +151,11 @@ ZOO = (
     mmpose(
         "mpii_w48_256x256", "mpii-mmpose0", f"{HRNET0}w48_mpii_256x256-92cab7bd_20200812.pth", "PCKh@0.5 90.1", "MPII"
     ),
+    mmpose(
+        "crowdpose_w32_256x192", "crowdpose-mmpose0",
+        f"{HRNET0}w32_crowdpose_256x192-960be101_20201227.pth", "AP 0.675", "CrowdPose",
+    ),
+    mmpose("aic_w32_256x192", "aic-mmpose0", f"{HRNET0}w32_aic_256x192-30a4e465_20200826.pth", "AP 0.323", "AIC"),
     Entry(
         "pose_bottomup/higher_w32_512", "coco", "pose_higher_hrnet_w32_512.pth", "AP 67.1", "COCO", BOTTOMUP_PAGE
     ),
@@ -158,6 +166,14 @@ ZOO = (
     mmpose(
         "pose_bottomup/higher_w32_640", "coco-mmpose0",
         "bottom_up/higher_hrnet32_coco_640x640-a22fe938_20200712.pth", "AP 0.686",
+    ),
+    mmpose(
+        "pose_bottomup/higher_w48_512", "coco-mmpose0",
+        "bottom_up/higher_hrnet48_coco_512x512-60fedcbc_20200712.pth", "AP 0.686",
+    ),
+    mmpose(
+        "pose_bottomup/crowdpose_w32_512", "crowdpose-mmpose0",
+        "bottom_up/higher_hrnet32_crowdpose_512x512-1aa4a132_20201017.pth", "AP 0.655", "CrowdPose",
     ),
     trunk("w32", "hrnet_w32-36af842e.pth"),
     trunk("w48", "hrnet_w48-8ef0771d.pth"),

@@ -41,6 +41,7 @@ higher_w40_640 = higher_w32_640.but(
 higher_w48_640 = higher_w40_640.but(
     name="pose_bottomup/higher_w48_640", model__backbone__width=48, published=ap(69.9, "7")
 )
+higher_w48_512 = higher_w48_640.but(name="pose_bottomup/higher_w48_512", model__input_size=(512, 512), published=None)
 
 # Rows (a) to (d) of the ablation; (e) is higher_w32_512.
 ae_w32_512 = higher_w32_512.but(
@@ -107,6 +108,7 @@ RECIPES = {
         higher_w32_768,
         higher_w40_640,
         higher_w48_640,
+        higher_w48_512,
         ablation_b,
         ablation_c,
         ablation_d,

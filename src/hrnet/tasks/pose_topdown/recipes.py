@@ -38,6 +38,11 @@ mpii_w32_256x256 = w32_256x192.but(
     published=Published(score=90.3, metric="PCKh@0.5, MPII val, flip test", source=CODE),
 )
 mpii_w48_256x256 = mpii_w32_256x256.but(name="pose_topdown/mpii_w48_256x256", model__backbone__width=48, published=None)
+# The same network for other data sets' joints, as mmpose trained it.
+crowdpose_w32_256x192 = w32_256x192.but(
+    name="pose_topdown/crowdpose_w32_256x192", model__skeleton="crowdpose", published=None
+)
+aic_w32_256x192 = w32_256x192.but(name="pose_topdown/aic_w32_256x192", model__skeleton="aic", published=None)
 
 small_256x192 = PoseRecipe(
     name="pose_topdown/small_256x192",
@@ -64,6 +69,8 @@ RECIPES = {
         w48_384x288,
         mpii_w32_256x256,
         mpii_w48_256x256,
+        crowdpose_w32_256x192,
+        aic_w32_256x192,
         small_256x192,
     )
 }
