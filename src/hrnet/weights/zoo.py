@@ -104,8 +104,8 @@ HRNET0, TRICKS0 = "top_down/hrnet/hrnet_", "top_down/augmentation/hrnet_"
 HRNET1 = "v1/body_2d_keypoint/topdown_heatmap/coco/td-hm_hrnet-"
 
 # AP on COCO val2017 (top-down: person boxes of 56.4 AP), CrowdPose test or AI Challenger val, PCKh@0.5 on MPII val,
-# flip test; top-1 error on ImageNet val; mIoU on Cityscapes val (trainval: on test, flip and scales), LIP val with flip,
-# PASCAL-Context with flip and scales.
+# flip test; top-1 error on ImageNet val; mIoU on Cityscapes val (trainval: on test, flip and scales), LIP val with
+# flip, PASCAL-Context with flip and scales.
 ZOO = (
     official("w32_256x192", "coco", "pose_hrnet_w32_256x192.pth", "AP 0.744"),
     mmpose("w32_256x192", "coco-mmpose0", f"{HRNET0}w32_coco_256x192-c78dce93_20200708.pth", "AP 0.746"),
