@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import pickle
+import signal
 import struct
 import subprocess
 import sys
@@ -407,3 +408,20 @@ def test_an_engine_that_is_asked_for_runs(call):
     Image.new("RGB", (64, 48), (90, 90, 90)).save("street.png")
     answer = call("predict", "street.png", "--task", "segmentation", "--engine", "openvino", "--precision", "fp32")
     assert answer.code == 0, answer.err
+
+
+@pytest.mark.slow
+def test_an_interrupted_prediction_keeps_what_is_done(call, tmp_path):
+    for k in range(2000):
+        (tmp_path / f"many_{k}.png").symlink_to(tmp_path / "fine.png")
+    command = [sys.executable, "-c", "from hrnet.cli.main import run; run()", "predict", "many_*.png"]
+    options = ["--weights", "tiny.safetensors", "--engine", "torch", "--precision", "fp32", "--no-draw"]
+    with subprocess.Popen([*command, *options], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if line.startswith("many_"):
+                break
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+    assert process.returncode == 130
+    images = json.loads((tmp_path / "out/poses.json").read_text())["images"]
+    assert 1 <= len(images) < 2000 and f"{len(images)} of 2000 pictures done" in rest

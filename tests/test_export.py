@@ -155,37 +155,38 @@ LIGHT = ["numpy", "opencv-python-headless", "pillow", "pydantic", "pyyaml", "typ
 
 @pytest.mark.slow
 def test_prediction_without_torch(tmp_path):
-    """An environment without torch predicts from an exported file the same poses, by the same command."""
+    """An environment without torch predicts from an exported file the same poses, by the same command, with ONNX
+    Runtime alone and with OpenVINO."""
     with warnings.catch_warnings(action="ignore"):
         export(None, None, tmp_path / "small.onnx")
     python = tmp_path / "light/bin/python"
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "light")], check=True)
     subprocess.run([*pip, "-c", str(ROOT / "constraints.txt"), *LIGHT, "onnxruntime"], check=True)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "HRNET_CACHE": str(tmp_path / "cache")}
-    photos, boxes = ROOT / "examples/photos", ROOT / "examples/photos/boxes.json"
-    call = ["-c", "from hrnet.cli.main import run; run()", "predict", str(photos), "--boxes", str(boxes), "--no-draw"]
-    for interpreter, weights, out in (
-        (python, ["--weights", "small.onnx"], "light"),
-        (sys.executable, ["--task", "pose_topdown"], "full"),
-    ):
-        done = subprocess.run(
-            [str(interpreter), *call, *weights, "--engine", "onnx", "--out", f"poses_{out}"],
-            cwd=tmp_path, env=environment, capture_output=True, text=True,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-    absent = subprocess.run([str(python), "-c", "import torch"], capture_output=True)
-    assert absent.returncode != 0
-    light, full = (json.loads((tmp_path / f"poses_{out}/poses.json").read_text()) for out in ("light", "full"))
-    pairs = [
-        (p, q)
-        for a, b in zip(light["images"], full["images"], strict=True)
-        for p, q in zip(a["poses"], b["poses"], strict=True)
-    ]
-    assert len(pairs) == 18
-    for pose, other in pairs:
-        for name, values in pose["keypoints"].items():
-            np.testing.assert_allclose(values, other["keypoints"][name], atol=0.02)
     size = sum(f.stat().st_size for f in (tmp_path / "light").rglob("*") if f.is_file() and not f.is_symlink()) / 2**20
     print(f"environment without torch: {size:.0f} MiB")
     assert size < 600
+    subprocess.run([*pip, "-c", str(ROOT / "constraints.txt"), "openvino"], check=True)
+    assert subprocess.run([str(python), "-c", "import torch"], capture_output=True).returncode != 0
+
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "HRNET_CACHE": str(tmp_path / "cache")}
+    photos, boxes = ROOT / "examples/photos", ROOT / "examples/photos/boxes.json"
+    call = ["-c", "from hrnet.cli.main import run; run()", "predict", str(photos), "--boxes", str(boxes), "--no-draw"]
+    poses = {}
+    for interpreter, weights, engine, out in (
+        (sys.executable, ["--task", "pose_topdown"], "onnx", "full"),
+        (python, ["--weights", "small.onnx"], "onnx", "light"),
+        (python, ["--weights", "small.onnx"], "openvino", "openvino"),
+    ):
+        done = subprocess.run(
+            [str(interpreter), *call, *weights, "--engine", engine, "--precision", "fp32", "--out", out],
+            cwd=tmp_path, env=environment, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        images = json.loads((tmp_path / out / "poses.json").read_text())["images"]
+        poses[out] = [pose for image in images for pose in image["poses"]]
+    assert [len(each) for each in poses.values()] == [18, 18, 18]
+    for out in ("light", "openvino"):
+        for pose, other in zip(poses[out], poses["full"], strict=True):
+            for name, values in pose["keypoints"].items():
+                np.testing.assert_allclose(values, other["keypoints"][name], atol=0.02)

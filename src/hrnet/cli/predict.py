@@ -76,17 +76,16 @@ def predict(
         raise UsageError(f"--boxes are of people, and {predictor.recipe.name} finds none: leave them out")
     typer.echo(f"engine: {(predictor if people else predictor.without_boxes).engine_note}")
     files = drawings(paths, out) if draw or kind.beside else {}
-    rows, failed = predicted(paths, predictor, people, kind, Sheets(files, draw, min_score))
+    rows, failed, stopped = predicted(paths, predictor, people, kind, Sheets(files, draw, min_score))
     failures += failed
     file = out / f"{kind.name}.{'csv' if form == 'csv' else 'json'}"
     write_text(file, kind.formats[form](rows))
-    typer.echo(
-        f"\n{len(rows)} of {len(rows) + len(failures)} pictures done: {file}" + (f", pictures in {out}" if draw else "")
-    )
+    total = len(paths) + len(failures) - len(failed)
+    typer.echo(f"\n{len(rows)} of {total} pictures done: {file}" + (f", pictures in {out}" if draw else ""))
     for error in failures:
         typer.echo(f"Error: {error}", err=True)
-    if failures:
-        raise typer.Exit(1)
+    if stopped or failures:
+        raise typer.Exit(130 if stopped else 1)
 
 
 @dataclass(frozen=True)
@@ -100,28 +99,32 @@ class Sheets:
 
 def predicted(
     paths: list[Path], predictor: "Predictor", people: "BoxesFile | None", kind: "Kind", sheets: Sheets
-) -> tuple[list[Any], list[HRNetError]]:
-    """Predict all pictures, print a line for each, write what goes beside them; rows, and what went wrong."""
-    rows, failures = [], []
+) -> tuple[list[Any], list[HRNetError], bool]:
+    """Predict all pictures, print a line for each, write what goes beside them; rows, what went wrong, and whether the
+    user stopped it: what was done until then is kept."""
+    rows, failures, stopped = [], [], False
     width = max((len(path.name) for path in paths), default=7)
     typer.echo(f"{'picture':<{width}}  {kind.columns}   time")
     began = time.perf_counter()
     with ThreadPoolExecutor(2) as artists:
         drawing: deque[Future[None]] = deque()
-        for path, size, results in found(paths, predictor, people):
-            if isinstance(results, HRNetError):
-                failures.append(results)
-                continue
-            if path in sheets.files:
-                drawing.append(artists.submit(write_beside, path, predictor, results, kind, sheets))
-            while len(drawing) > MOST_DRAWINGS:
-                failures += fault_of(drawing.popleft())
-            rows.append(kind.row(path.name, size, results))
-            seconds, began = time.perf_counter() - began, time.perf_counter()
-            typer.echo(f"{path.name:<{width}}  {kind.line(results)}  {seconds:>4.2f} s")
+        try:
+            for path, size, results in found(paths, predictor, people):
+                if isinstance(results, HRNetError):
+                    failures.append(results)
+                    continue
+                if path in sheets.files:
+                    drawing.append(artists.submit(write_beside, path, predictor, results, kind, sheets))
+                while len(drawing) > MOST_DRAWINGS:
+                    failures += fault_of(drawing.popleft())
+                rows.append(kind.row(path.name, size, results))
+                seconds, began = time.perf_counter() - began, time.perf_counter()
+                typer.echo(f"{path.name:<{width}}  {kind.line(results)}  {seconds:>4.2f} s")
+        except KeyboardInterrupt:
+            stopped = True
         for done in drawing:
             failures += fault_of(done)
-    return rows, failures
+    return rows, failures, stopped
 
 
 def fault_of(drawing: "Future[None]") -> list[HRNetError]:
