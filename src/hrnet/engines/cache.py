@@ -12,7 +12,7 @@ from typing import Any
 
 import platformdirs
 
-from hrnet.engines.onnx_engine import cores
+from hrnet.engines.engine import cores
 from hrnet.errors import HRNetError
 from hrnet.images import write_bytes, write_text
 

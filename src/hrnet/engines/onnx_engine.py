@@ -1,10 +1,10 @@
 """ONNX Runtime as an engine."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 
+from hrnet.engines.engine import cores, first_line, fitting
 from hrnet.errors import HRNetError
 
 
@@ -32,21 +32,3 @@ class OnnxEngine:
         (given,) = self.session.get_inputs()
         outputs = self.session.run(None, {given.name: fitting(pictures, given.type == "tensor(uint8)")})
         return tuple(np.asarray(output, np.float32) for output in outputs)
-
-
-def fitting(pictures: np.ndarray, as_bytes: bool) -> np.ndarray:
-    """Pictures in the type that a graph takes; values between bytes cannot go into a graph of bytes."""
-    if as_bytes and pictures.dtype != np.uint8:
-        raise HRNetError(f"this engine's graph takes pictures as uint8, not {pictures.dtype}: use the engine 'torch'")
-    return np.ascontiguousarray(pictures if as_bytes else pictures.astype(np.float32, copy=False))
-
-
-def cores() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's text, short enough for a sentence."""
-    lines = str(error).strip().splitlines()
-    return lines[0][:160] if lines else type(error).__name__

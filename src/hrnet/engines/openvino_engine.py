@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from hrnet.engines.onnx_engine import cores, first_line, fitting
+from hrnet.engines.engine import cores, first_line, fitting
 from hrnet.errors import HRNetError
 
 HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "bf16"}  # what stays outside int8 runs in bf16 where the CPU has it

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from hrnet.engines.onnx_engine import cores
+from hrnet.engines.engine import cores
 
 Item = TypeVar("Item")
 State = TypeVar("State")

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hrnet.engines.onnx_engine import fitting
+from hrnet.engines.engine import fitting
 from hrnet.engines.pixels import FromPixels
 from hrnet.errors import HRNetError
 

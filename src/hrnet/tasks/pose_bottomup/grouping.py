@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from hrnet.engines.onnx_engine import cores
+from hrnet.engines.engine import cores
 from hrnet.tasks.pose_bottomup.assignment import assign
 from hrnet.tasks.pose_bottomup.refinement import strongest
 from hrnet.tasks.pose_bottomup.settings import Testing

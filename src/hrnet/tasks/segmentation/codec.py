@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hrnet.engines.onnx_engine import cores
+from hrnet.engines.engine import cores
 
 BAND = 128  # rows of the picture whose scores are held at once
 
