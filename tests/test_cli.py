@@ -410,6 +410,23 @@ def test_an_engine_that_is_asked_for_runs(call):
     assert answer.code == 0, answer.err
 
 
+@pytest.mark.parametrize(
+    "package, command, words",
+    [
+        ("torch", "predict fine.png --weights tiny.safetensors", ["pip install torch", "hrnet export"]),
+        ("lightning", "train synthetic --recipe tiny.yaml", ["pip install 'hrnet[train]'"]),
+        ("safetensors", "predict fine.png --weights tiny.safetensors", ["pip install safetensors"]),
+    ],
+)
+def test_a_missing_package_is_named(package, command, words, call, tmp_path):
+    blocked = f"import sys; sys.modules[{package!r}] = None; from hrnet.cli.main import run; run()"
+    done = subprocess.run(
+        [sys.executable, "-c", blocked, *command.split()], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert all(word in done.stderr for word in words), done.stderr
+
+
 @pytest.mark.slow
 def test_an_interrupted_prediction_keeps_what_is_done(call, tmp_path):
     for k in range(2000):

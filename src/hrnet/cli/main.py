@@ -28,6 +28,9 @@ for verb in (predict, train, evaluate, check, export, benchmark, models, convert
     app.command()(verb)
 
 
+EXTRAS = {"train": ("lightning", "tensorboard", "matplotlib", "pycocotools"), "onnx": ("onnx", "onnxscript")}
+
+
 def version(value: bool) -> None:
     """Print the version and stop."""
     if value:
@@ -51,9 +54,24 @@ def run() -> None:
     except HRNetError as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(2 if isinstance(error, UsageError) else 1)
+    except ModuleNotFoundError as error:
+        typer.echo(f"Error: {missing(error)}", err=True)
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
         # The reader of our output has gone (`hrnet models | head`): nothing is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+
+
+def missing(error: ModuleNotFoundError) -> str:
+    """One sentence about a package that is not installed: a core installation trains nothing, and an exported network
+    predicts poses with few packages."""
+    package = (error.name or str(error)).partition(".")[0]
+    if package == "hrnet":
+        raise error
+    if package == "torch":
+        return "this needs torch: pip install torch, or name a pose network that hrnet export wrote with --weights"
+    extra = next((name for name, packages in EXTRAS.items() if package in packages), None)
+    return f"this needs the package {package}: pip install " + (f"'hrnet[{extra}]'" if extra else package)
