@@ -55,12 +55,14 @@ class BottomUpInference:
         return distinct(found, self.recipe.testing.nms_threshold)
 
     def pose(self, points: np.ndarray, values: np.ndarray, score: float) -> Pose:
-        """A person in picture pixels; its box is the extent of the joints that were found."""
+        """A person in picture pixels; its box is the extent of the joints that the heatmaps show, for those that were
+        looked for afterwards may lie anywhere."""
+        shown = values > self.recipe.testing.detection_threshold
         return Pose(
             keypoints=points.astype(np.float32),
             scores=values.astype(np.float32),
             score=float(score),
-            box=extent_of(points[values > 0]).astype(np.float32),
+            box=extent_of(points[shown if shown.any() else values > 0]).astype(np.float32),
             skeleton=self.skeleton,
         )
 
