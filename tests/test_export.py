@@ -159,6 +159,8 @@ def test_prediction_without_torch(tmp_path):
     Runtime alone and with OpenVINO."""
     with warnings.catch_warnings(action="ignore"):
         export(None, None, tmp_path / "small.onnx")
+        export("pose_bottomup/small_512", None, tmp_path / "everybody.onnx")
+        export("segmentation/camvid_small", None, tmp_path / "street.onnx")
     python = tmp_path / "light/bin/python"
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "light")], check=True)
@@ -190,3 +192,9 @@ def test_prediction_without_torch(tmp_path):
         for pose, other in zip(poses[out], poses["full"], strict=True):
             for name, values in pose["keypoints"].items():
                 np.testing.assert_allclose(values, other["keypoints"][name], atol=0.02)
+    for name in ("everybody", "street"):
+        done = subprocess.run(
+            [str(python), *call[:3], str(photos / "apollo11_crew.jpg"), "--weights", f"{name}.onnx", "--out", name],
+            cwd=tmp_path, env=environment, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0 and "1 of 1 pictures done" in done.stdout, done.stderr

@@ -10,6 +10,9 @@ from torch import nn
 
 import hrnet
 from hrnet.datasets.classes import LIP
+from hrnet.engines.graph import write_onnx
+from hrnet.engines.onnx_engine import OnnxEngine
+from hrnet.engines.torch_engine import TorchEngine
 from hrnet.images import MEAN, STD
 from hrnet.tasks.segmentation.codec import labels_of
 from hrnet.tasks.segmentation.inference import SegmentationInference
@@ -126,15 +129,14 @@ class Thresholds:
         return (-np.abs(light[:, None] - np.array([0, 128, 255], np.float32)[None, :, None, None]),)
 
 
-def test_graphs_that_take_bytes_get_bytes():
-    class Bytes(Thresholds):
-        def run(self, pictures):
-            assert pictures.dtype == np.uint8
-            return super().run(pictures)
-
-    image = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
-    inference = inference_of(Bytes(), tuple("abc"), base=0, scales=(0.75, 1.0, 1.25))
-    assert inference.labels([image]).shape == (1, 40, 60)
+def test_graphs_outside_of_torch_see_resampled_pictures_unrounded(tmp_path):
+    network = filled(nn.Conv2d(3, 3, 3, stride=4, padding=1))
+    options = {"base": 0, "scales": (0.75, 1.0, 1.25), "flip": True}
+    plain = inference_of(TorchEngine(network, "cpu"), tuple("abc"), **options)
+    write_onnx(network, (64, 64), tmp_path / "a.onnx", plain.recipe.free)
+    exported = inference_of(OnnxEngine(tmp_path / "a.onnx"), tuple("abc"), **options)
+    image = np.random.default_rng(0).integers(0, 255, (1, 40, 60, 3), np.uint8)
+    np.testing.assert_allclose(exported.scores(image), plain.scores(image), rtol=1e-4)
 
 
 def test_large_pictures_are_read_in_tiles_of_bounded_size():

@@ -7,25 +7,39 @@ from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
-import torch
-from torch import Tensor
 
 from hrnet.engines.engine import cores
 
 BAND = 128  # rows of the picture whose scores are held at once
 
 
-def evidence(scores: Tensor) -> Tensor:
+def evidence(scores: np.ndarray) -> np.ndarray:
     """What is summed over scales and windows: exp of the scores, not their softmax, so that sure answers weigh more.
 
     As published, and needed for the published multi-scale figures.
     """
-    return scores.exp()
+    return np.exp(scores)
 
 
-def mirrored_back(scores: Tensor, flip_order: np.ndarray) -> Tensor:
+def mirrored_back(scores: np.ndarray, flip_order: np.ndarray) -> np.ndarray:
     """Scores of the mirrored picture as scores of the picture itself, left and right classes swapped."""
-    return scores[:, torch.from_numpy(flip_order)].flip(3)
+    return scores[:, flip_order, :, ::-1]
+
+
+def enlarged(scores: np.ndarray, size: tuple[int, ...], aligned: bool) -> np.ndarray:
+    """Scores (B, K, h, w) at `size`, bilinear; as they are where the size is that already."""
+    if scores.shape[2:] == tuple(size):
+        return scores
+    return np.stack([[enlarged_plane(plane, size, aligned) for plane in one] for one in scores])
+
+
+def enlarged_plane(plane: np.ndarray, size: tuple[int, ...], aligned: bool) -> np.ndarray:
+    """A plane (h, w) of scores at `size`."""
+    height, width = size
+    if not aligned:
+        return cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR)
+    first, second, share = neighbours(len(plane), height, aligned)
+    return widened(plane[first] + (plane[second] - plane[first]) * share[:, None], width, aligned)
 
 
 def labels_of(scores: np.ndarray, size: tuple[int, int], aligned: bool) -> np.ndarray:

@@ -2,7 +2,7 @@
 evaluation all walk this one path.
 
 Sizes are (height, width) here, widths first in recipes. Pictures (B, H, W, 3) are RGB from 0 to 255, uint8, or float32
-once they are resampled; scores and evidence are tensors (B, K, H, W).
+once they are resampled; scores and evidence are (B, K, H, W).
 """
 
 import math
@@ -12,14 +12,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-import torch
-from torch import Tensor
 
 from hrnet.engines.engine import Engine
 from hrnet.images import MEAN
 from hrnet.results.label_map import LabelMap
-from hrnet.tasks.segmentation.codec import evidence, labels_of, mirrored_back
-from hrnet.tasks.segmentation.network import enlarged
+from hrnet.tasks.segmentation.codec import enlarged, evidence, labels_of, mirrored_back
 from hrnet.tasks.segmentation.samples import short_side_size
 from hrnet.tasks.segmentation.settings import SegmentationRecipe
 
@@ -81,7 +78,7 @@ class SegmentationInference:
         elif size[0] * size[1] > testing.tile**2:
             # Evidence is added up at the picture's size; one that is larger than the largest scale gains nothing by it.
             batch = rescaled(batch, self.scaled_size(size, max(testing.scales)), cv2.INTER_AREA)
-        found = self.scores(batch).numpy()
+        found = self.scores(batch)
         if self.engine.decodes:  # labels already, of the size at which the network looked
             return np.stack(
                 [
@@ -101,9 +98,9 @@ class SegmentationInference:
             [cv2.copyMakeBorder(each, 0, below, 0, right, cv2.BORDER_CONSTANT, value=colour) for each in batch]
         )
         scores = enlarged(self.scores(batch), (height + below, width + right), self.aligned)
-        return labels_of(scores[:, :, :height, :width].numpy(), size, self.aligned)
+        return labels_of(scores[:, :, :height, :width], size, self.aligned)
 
-    def scores(self, batch: np.ndarray) -> Tensor:
+    def scores(self, batch: np.ndarray) -> np.ndarray:
         """What labels are the arg-max of, (B, K, ...), for pictures (B, H, W, 3): evidence added up over all scales.
 
         One look without mirroring stays at the network's resolution, for enlarging and arg-max are one step then.
@@ -114,7 +111,7 @@ class SegmentationInference:
         if len(scaled) == 1 and not testing.flip and self.sees_all(testing.scales[0]):
             return self.run(scaled[0])
         looks = (self.look(x, scale) for x, scale in zip(scaled, testing.scales, strict=True))
-        return reduce(torch.add, (enlarged(look, size, self.aligned) for look in looks))
+        return reduce(np.add, (enlarged(look, size, self.aligned) for look in looks))
 
     def scaled_size(self, size: Size, scale: float) -> Size:
         """The size at a scale: the longer side becomes `base` times the scale."""
@@ -124,7 +121,7 @@ class SegmentationInference:
             return longer, int(width * longer / height + 0.5)
         return int(height * longer / width + 0.5), longer
 
-    def look(self, batch: np.ndarray, scale: float) -> Tensor:
+    def look(self, batch: np.ndarray, scale: float) -> np.ndarray:
         """Evidence (B, K, H, W) for pictures (B, H, W, 3) by the recipe's rule for windows."""
         size = (batch.shape[1], batch.shape[2])
         if self.sees_all(scale):
@@ -141,11 +138,11 @@ class SegmentationInference:
         """Whether one look takes in all of a picture at a scale."""
         return self.testing.windows == "whole" or (self.testing.windows == "tiled" and scale <= 1)
 
-    def over(self, batch: np.ndarray, windows: Iterable[Size], pad: bool) -> Tensor:
+    def over(self, batch: np.ndarray, windows: Iterable[Size], pad: bool) -> np.ndarray:
         """Evidence (B, K, H, W), averaged over windows given by their upper left corners (y, x)."""
         h, w = self.window
-        total = torch.zeros(len(batch), len(self.classes), *batch.shape[1:3])
-        count = torch.zeros(1, 1, *batch.shape[1:3])
+        total = np.zeros((len(batch), len(self.classes), *batch.shape[1:3]), np.float32)
+        count = np.zeros((1, 1, *batch.shape[1:3]), np.float32)
         for y, x in windows:
             part = batch[:, y : y + h, x : x + w]
             found = self.evidence(padded(part, self.window) if pad else part)[:, :, : part.shape[1], : part.shape[2]]
@@ -153,7 +150,7 @@ class SegmentationInference:
             count[:, :, y : y + h, x : x + w] += 1
         return total / count
 
-    def evidence(self, batch: np.ndarray) -> Tensor:
+    def evidence(self, batch: np.ndarray) -> np.ndarray:
         """Evidence (B, K, H, W) for pictures (B, H, W, 3), scores averaged with the mirrored picture's where asked."""
         size = (batch.shape[1], batch.shape[2])
         scores = enlarged(self.run(batch), size, self.aligned)
@@ -162,9 +159,9 @@ class SegmentationInference:
             scores = 0.5 * (scores + mirrored_back(mirrored, self.classes.flip_order))
         return evidence(scores)
 
-    def run(self, batch: np.ndarray) -> Tensor:
+    def run(self, batch: np.ndarray) -> np.ndarray:
         """The engine's final scores, (B, K, H/4, W/4), or labels (B, H, W) where its graph decodes."""
-        return torch.from_numpy(self.engine.run(np.ascontiguousarray(batch))[-1])
+        return self.engine.run(np.ascontiguousarray(batch))[-1]
 
 
 def rescaled(batch: np.ndarray, size: Size, interpolation: int = cv2.INTER_LINEAR, exact: bool = False) -> np.ndarray:
