@@ -86,6 +86,12 @@ def test_override_reads_text_by_the_type_of_the_field(path, given, taken):
     assert same == {name: value for name, value in changed.paths() if not name.startswith(path)}
 
 
+def test_a_list_for_a_field_that_takes_a_name_or_a_list():
+    recipe = hrnet.recipe("segmentation/camvid_small")
+    assert recipe.override({"model.classes": "[leaf, stem]"}).model.classes == ("leaf", "stem")
+    assert recipe.override({"model.classes": "lip"}).model.classes == "lip"
+
+
 @pytest.mark.parametrize(
     "path, given, words",
     [

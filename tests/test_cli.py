@@ -410,6 +410,13 @@ def test_an_engine_that_is_asked_for_runs(call):
     assert answer.code == 0, answer.err
 
 
+def test_label_files_do_not_go_beside_the_pictures(call, tmp_path):
+    (tmp_path / "fine_labels.png").write_bytes(b"mine")
+    answer = call("predict", "fine.png", "--task", "segmentation", "--out", ".")
+    assert answer.code == 1 and "label files" in answer.err
+    assert (tmp_path / "fine_labels.png").read_bytes() == b"mine"
+
+
 @pytest.mark.parametrize(
     "package, command, words",
     [

@@ -68,6 +68,18 @@ def test_results_are_written_without_truth_too(predictor, tmp_path):
     assert "no labels" in (tmp_path / "a.html").read_text()
 
 
+def test_a_network_that_finds_everybody_needs_no_truth_and_takes_no_boxes(tmp_path):
+    path = coco_file(tmp_path / "set.json")
+    boxes = detections(path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"annotations": []}))
+    changes = {"testing.detection_threshold": -1, "testing.score_threshold": 0, "testing.fewest_joints": 1}
+    predictor = hrnet.Predictor(task="pose_bottomup", engine="torch", precision="fp32", changes=changes)
+    figures = hrnet.evaluate(predictor, path, results=str(tmp_path / "results.json"))
+    assert figures["metrics"] == {} and figures["poses"] == len(json.loads((tmp_path / "results.json").read_text())) > 0
+    with pytest.raises(UsageError, match="takes no boxes"):
+        hrnet.evaluate(predictor, path, boxes=str(boxes))
+
+
 def test_a_boxes_file_of_another_set_and_an_unknown_ending_are_refused(predictor, tmp_path):
     path = coco_file(tmp_path / "set.json")
     with pytest.raises(HRNetError, match=r"detections\.json names none of the pictures of set"):

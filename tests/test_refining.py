@@ -65,7 +65,7 @@ def test_a_task_can_be_named():
 
 
 def test_boxes_and_refining_go_with_what_can_use_them():
-    with pytest.raises(hrnet.HRNetError, match="finds people by itself"):
+    with pytest.raises(hrnet.HRNetError, match="takes no boxes"):
         hrnet.Predictor(task="pose_bottomup", device="cpu")(PHOTO, boxes=[[0, 0, 50, 50]])
     with pytest.raises(hrnet.UsageError, match="finds nobody to refine"):
         hrnet.Predictor(task="pose_topdown", device="cpu", refine=True)

@@ -8,6 +8,7 @@ from typing import Any
 from hrnet.datasets.boxes import read_boxes
 from hrnet.datasets.records import PoseData
 from hrnet.errors import HRNetError, UsageError
+from hrnet.images import output_folder
 from hrnet.predictor import Predictor
 from hrnet.scoring.analysis import analysis
 from hrnet.scoring.plots import check_plots
@@ -21,9 +22,9 @@ def evaluate(
     split: str = "val",
     images: Sequence[Path] = (),
     *,
-    boxes: Path | None = None,
-    results: Path | None = None,
-    html: Path | None = None,
+    boxes: str | Path | None = None,
+    results: str | Path | None = None,
+    html: str | Path | None = None,
 ) -> dict[str, Any]:
     """Score a predictor on a data set: `{"metrics": {...}, ...}`, plain values, ready for JSON.
 
@@ -32,7 +33,14 @@ def evaluate(
     (.json) or MPII's `pred.mat` (.mat), also where there is no truth to score them by. `html` is where a page with all
     figures, their plots and the best and worst people is written.
     """
+    predictor = predictor.without_boxes
     recipe = predictor.recipe
+    boxes, results, html = (None if each is None else Path(each) for each in (boxes, results, html))
+    if boxes is not None and not predictor.takes_boxes:
+        raise UsageError(f"{recipe.name} takes no boxes: leave them out")
+    for file in (results, html):
+        if file is not None:
+            output_folder(file.parent)
     found = recipe.read(data, split, images)
     if not isinstance(found, PoseData) and (boxes or results or html):
         raise UsageError(f"boxes, results and the page are for poses, and {data} holds none: leave these options out")

@@ -15,7 +15,7 @@ from hrnet.engines.choosing import outputs_agree
 from hrnet.engines.engine import Engine
 from hrnet.engines.exported import check_format, save_openvino, write_exported
 from hrnet.errors import HRNetError, UsageError
-from hrnet.images import write_text
+from hrnet.images import output_folder, write_text
 from hrnet.predictor import drawn_items, loaded, network_key, open_exported, pictures_for
 from hrnet.results.agreement import Agreement, judged
 from hrnet.settings import Recipe
@@ -79,6 +79,11 @@ def export(
     the budget, and then writes nothing.
     """
     check_format(out)
+    if out.is_dir():
+        raise HRNetError(f"{out} is a folder: name a file to write")
+    output_folder(out.parent)
+    if evidence is not None and not getattr(evidence.data, "labelled", True):
+        raise HRNetError(f"{evidence.source} has no labels to be scored by: name its pictures with --pictures instead")
     if precision not in SCORE_CHANGE:
         raise UsageError(f"an export is in fp32 or int8, not {precision!r}: an engine shortens it further when it runs")
     if precision == "int8" and out.suffix != ".xml":
@@ -96,7 +101,6 @@ def export(
     from hrnet.engines.torch_engine import TorchEngine
 
     plain = TorchEngine(network, "cpu")
-    out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".export-", dir=out.parent) as folder:
         draft = Path(folder) / out.name
         if precision == "int8":

@@ -70,6 +70,8 @@ class Predictor:
             check_device(device)
         nothing_named = name_or_path is None and weights is None and task is None
         self.by_boxes = nothing_named and (refine or input_size is not None)
+        if self.by_boxes and changes:
+            raise UsageError("changes are of one recipe, and two networks answer here: name task='pose_bottomup'")
         self.options: dict[str, Any] = {"engine": engine, "precision": precision, "device": device, "flip": flip}
         self.bottom_up: dict[str, Any] = {"refine": refine, "input_size": input_size}
         self.recipe, self.weights = resolve(name_or_path, weights, task)
@@ -110,7 +112,7 @@ class Predictor:
 
     @property
     def takes_boxes(self) -> bool:
-        """Whether people are looked for in boxes; bottom-up recipes find them by themselves."""
+        """Whether people are looked for in boxes; bottom-up recipes find them by themselves, others look for nobody."""
         return getattr(self.inference, "takes_boxes", True)
 
     @cached_property
@@ -138,7 +140,7 @@ class Predictor:
         name = "" if isinstance(image, np.ndarray) else f"{image}: "
         checked = None if boxes is None else checked_boxes(boxes, pixels.shape[1], pixels.shape[0], name)
         if checked is not None and not self.takes_boxes:
-            raise HRNetError(f"{name}{self.recipe.name} finds people by itself: leave boxes out")
+            raise HRNetError(f"{name}{self.recipe.name} takes no boxes: leave them out")
         scores = None if box_scores is None else np.asarray(box_scores, float)
         count = 1 if checked is None else len(checked)
         if scores is not None and scores.shape != (count,):
@@ -166,7 +168,7 @@ class Predictor:
             pixels: np.ndarray = image() if callable(image) else opened(image)  # type: ignore[assignment]
             if boxes is not None:
                 if not self.takes_boxes:
-                    raise HRNetError(f"{name}{self.recipe.name} finds people by itself: leave boxes out")
+                    raise HRNetError(f"{name}{self.recipe.name} takes no boxes: leave them out")
                 checked_boxes(boxes, pixels.shape[1], pixels.shape[0], name)
             return pixels
 

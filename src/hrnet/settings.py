@@ -57,8 +57,18 @@ class Settings(BaseModel):
             data = data[group]
         if isinstance(value, BaseModel):
             data[leaf] = value.model_dump()
-        else:
-            data[leaf] = value if isinstance(data[leaf], str) else read_value(value)  # text for a text field stays so
+            return
+        read = read_value(value)
+        stays = isinstance(data[leaf], str) and not (isinstance(read, list) and self._annotation(path) is not str)
+        data[leaf] = value if stays else read  # text for a text field stays so, but a list where it may be one
+
+    def _annotation(self, path: str) -> Any:
+        """The annotated type of a field."""
+        *groups, leaf = path.split(".")
+        holder: Any = self
+        for name in groups:
+            holder = getattr(holder, name)
+        return type(holder).model_fields[leaf].annotation
 
     def paths(self, prefix: str = "") -> Iterator[tuple[str, Any]]:
         """Yield every dotted path of this group with its value."""
@@ -99,10 +109,12 @@ def read_value(value: Any) -> Any:
 def describe(error: ValidationError) -> str:
     """One sentence for the first fault that pydantic found."""
     fault = error.errors()[0]
-    where = ".".join(str(part) for part in fault["loc"]) or "the recipe"
+    where, message = ".".join(str(part) for part in fault["loc"]), fault["msg"].removeprefix("Value error, ")
+    if not where:
+        return message  # about fields that do not go together, which it names
     if fault["type"] in ("missing", "extra_forbidden"):
         return f"{where} {'is missing' if fault['type'] == 'missing' else 'is no field of it'}"
-    return f"{where} cannot be {fault['input']!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+    return f"{where} cannot be {fault['input']!r}: {message[0].lower()}{message[1:]}"
 
 
 class Optim(Settings):

@@ -12,7 +12,7 @@ from formula import filled
 
 from hrnet.datasets.synthetic import figures
 from hrnet.engines import choosing
-from hrnet.engines.cache import cache_folder
+from hrnet.engines.cache import cache_folder, file_digest
 from hrnet.engines.choosing import Network, Wish, choose, outputs_agree
 from hrnet.engines.onnx_engine import OnnxEngine
 from hrnet.engines.openvino_engine import OpenVINOEngine
@@ -178,3 +178,11 @@ def test_the_device_decides_for_torch(network):
     choice = choose(network, Wish(device="cpu"), agreeing)
     assert (choice.engine.name, choice.engine.precision) == ("torch cpu", "fp32")
     assert torch.equal(next(network.module.parameters()), next(choice.engine.network.network.parameters()))
+
+
+def test_openvino_files_of_one_graph_and_other_weights_are_told_apart(tmp_path):
+    for folder, weights in (("one", b"1"), ("other", b"2")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.xml").write_text("<net/>")
+        (tmp_path / folder / "a.bin").write_bytes(weights)
+    assert file_digest(tmp_path / "one/a.xml") != file_digest(tmp_path / "other/a.xml")

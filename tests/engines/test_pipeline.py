@@ -1,6 +1,7 @@
 """The stream of crops through an engine: everything arrives, in order, in full batches, and little is held."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -103,3 +104,20 @@ def test_leaving_early_leaves_no_thread_behind():
     next(stream)
     stream.close()
     assert threading.active_count() == before
+
+
+def test_an_error_waits_for_the_items_before_it():
+    def slowly(batch):
+        time.sleep(0.05)
+        return doubled(batch)
+
+    def prepare(number):
+        if number == 2:
+            raise HRNetError("number 2")
+        return crops_of((number, 1))
+
+    seen = []
+    with pytest.raises(HRNetError, match="number 2"):
+        for number, _ in flow(range(4), prepare, slowly, 1):
+            seen.append(number)
+    assert seen == [0, 1]

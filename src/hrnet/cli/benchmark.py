@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hrnet.errors import UsageError
+
 if TYPE_CHECKING:
     from hrnet.benchmark.network import Report
     from hrnet.settings import Recipe
@@ -17,7 +19,7 @@ def benchmark(
     recipe: Annotated[
         str, typer.Argument(metavar="RECIPE", help="Recipe whose network is measured.")
     ] = "small_256x192",
-    batch: Annotated[list[int] | None, typer.Option(help="Batch sizes, repeatable; default: 1 and 8.")] = None,
+    batch: Annotated[list[int] | None, typer.Option(min=1, help="Batch sizes, repeatable; default: 1 and 8.")] = None,
     train: Annotated[bool, typer.Option("--train", help="Measure a training step, not the network.")] = False,
     pictures: Annotated[
         list[str] | None, typer.Option(metavar="INPUT", help="Measure from these picture files to poses.")
@@ -25,7 +27,7 @@ def benchmark(
     boxes: Annotated[Path | None, typer.Option(metavar="FILE", help="Boxes of the pictures, as for predict.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Weights for --pictures; default: the embedded ones.")] = None,
     int8: Annotated[bool, typer.Option("--int8", help="Measure OpenVINO in int8 too (needs nncf).")] = False,
-    threads: Annotated[int | None, typer.Option(help="Processors to use; default: all.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Processors to use; default: all.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures here.")] = None,
     plot_file: Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Write a plot (.png, .svg).")] = None,
 ) -> None:
@@ -41,6 +43,8 @@ def benchmark(
     if train:
         text, figures = steps(chosen, batch or [chosen.training.batch_size])
     elif pictures:
+        if not chosen.name.startswith("pose_topdown/"):
+            raise UsageError(f"--pictures measures top-down pose, and {chosen.name} is another task: leave it out")
         text, figures = streams(recipe, weights, pictures, boxes, batch or [1, 8])
     else:
         report = measure(chosen, batch or (1, 8), int8=int8)

@@ -10,7 +10,7 @@ from hrnet.errors import UsageError
 if TYPE_CHECKING:
     from hrnet.weights.recognise import Recognised
 
-OUT_HELP = "File to write: .safetensors, or .pth in the form of torch.save. Without it FILE is only explained."
+OUT_HELP = "File to write: .safetensors; with --to also .pth, torch.save's form. Without it FILE is only explained."
 TO_HELP = "Whose names OUT gets: published, mmpose0, mmpose1, mmseg, mmdet, timm. Default: our file, recipe inside."
 GAINS_HELP = "Batch-norm gains as they are, or |g| + 1e-5 as InPlaceABN counts them; auto: by the file."
 
@@ -46,6 +46,10 @@ def convert(
         fits = f"{inside.name}, inside the file" if inside else ", ".join(catalogue.fitting(found))
         typer.echo(f"recipes      {fits or 'none of this version runs it'}")
     else:
+        if out is not None and out.suffix != ".safetensors":
+            raise UsageError(
+                f"{out}: our file ends in .safetensors; --to published writes .pth with the published names"
+            )
         chosen = catalogue.recipe_for(found, recipe)
         network = chosen.model.build()
         report = files.compare_weights(network, file, new_head=new_head, trunk=trunk, part=part)

@@ -20,6 +20,8 @@ BOXES_HELP = (
 )
 RESULTS_HELP = "Write the poses: COCO results (.json) or MPII's pred.mat (.mat); also without truth, for test servers."
 
+MANY = 100  # classes; more are for the JSON alone
+
 
 def evaluate(
     data: Annotated[list[str], typer.Argument(metavar="DATA [KEY=VALUE ...]", help=DATA_HELP)],
@@ -36,7 +38,7 @@ def evaluate(
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures here.")] = None,
     task: Annotated[
-        Literal["pose_topdown", "pose_bottomup"] | None,
+        Literal["pose_topdown", "pose_bottomup", "segmentation"] | None,
         typer.Option(help="Whose embedded weights; default: pose_topdown, with the boxes that the set gives."),
     ] = None,
     refine: Annotated[
@@ -46,14 +48,19 @@ def evaluate(
         int | None, typer.Option(metavar="PX", help="Bottom-up: shorter side of a picture as the network sees it.")
     ] = None,
     engine: Annotated[
-        Literal["auto", "torch", "onnx", "openvino"], typer.Option(help="What runs the network; see hrnet predict.")
-    ] = "torch",
+        Literal["auto", "torch", "onnx", "openvino"] | None,
+        typer.Option(help="What runs the network; default: torch, or what an exported network was made for."),
+    ] = None,
     precision: Annotated[
-        Literal["fp32", "bf16", "fp16", "int8"], typer.Option(help="Arithmetic of the network; fp32 is as published.")
-    ] = "fp32",
+        Literal["fp32", "bf16", "fp16", "int8"] | None,
+        typer.Option(help="Arithmetic of the network; default: fp32 as published, or as it was exported."),
+    ] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda; default: cuda where there is one.")] = None,
 ) -> None:
-    """Score weights on a data set: OKS AP, PCKh or PCK with intervals, errors by kind; docs/evaluation.md explains."""
+    """Score weights on a data set: OKS AP, PCKh or PCK with intervals, errors by kind, mIoU, top-1 and top-5 accuracy;
+    docs/evaluation.md explains."""
+    from hrnet.engines.choosing import OWN_ENGINE
+    from hrnet.engines.exported import FORMATS, read_exported
     from hrnet.evaluator import evaluate as score
     from hrnet.images import write_text
     from hrnet.predictor import Predictor
@@ -64,8 +71,12 @@ def evaluate(
         raise UsageError(f"expected one data set, found {len(sets)}: evaluate them one by one")
     if task is None and recipe is None and weights is None and (refine or input_size):
         task = "pose_bottomup"
+    ways = ("torch", "fp32")
+    if weights is not None and weights.suffix in FORMATS:
+        ways = OWN_ENGINE[weights.suffix], read_exported(weights)["precision"]
     named: dict[str, Any] = {"task": task, "refine": refine, "input_size": input_size, "changes": changes}
-    predictor = Predictor(recipe, weights, engine=engine, precision=precision, device=device, **named)
+    run: dict[str, Any] = {"engine": engine or ways[0], "precision": precision or ways[1], "device": device}
+    predictor = Predictor(recipe, weights, **run, **named)
     figures = score(predictor, sets[0], split, images or (), boxes=boxes, results=results, html=html)
     typer.echo("\n".join(lines(figures)))
     if json_file is not None:
@@ -82,7 +93,8 @@ def lines(figures: dict[str, Any]) -> Iterator[str]:
     yield f"{figures['recipe']} ({figures['weights']}) on {figures['data']}, {count}{boxes}"
     for name, value in figures["metrics"].items():
         yield f"  {name:<18} {value:.4f}{within(figures.get('interval', {}).get(name))}"
-    for name, value in figures.get("parts", {}).items():
+    classes = figures.get("per_class", {})
+    for name, value in (*figures.get("parts", {}).items(), *(classes.items() if len(classes) <= MANY else ())):
         yield f"    {name:<16} {value:.4f}"
     for name, score in figures.get("per_joint", {}).items():
         yield f"    {name:<16} {score['value']:.4f}{within(score['interval'])}"

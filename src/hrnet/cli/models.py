@@ -47,7 +47,10 @@ def show_recipes() -> None:
     typer.echo(
         "\nInput is width x height; GFLOPs are multiply-adds of one picture / 1024**3, convolutions only, as published."
     )
-    typer.echo("Published: AP on COCO val2017 with the person boxes of 56.4 AP, PCKh@0.5 on MPII val; flip test.")
+    typer.echo(
+        "Published: AP on COCO val2017 (top-down with person boxes of 56.4 AP, bottom-up without) and CrowdPose test,"
+        "\nPCKh@0.5 on MPII val, all with flip test; top-1 error on ImageNet val; mIoU: recipe.published says on what."
+    )
     for note in notes:
         typer.echo(note)
 

@@ -72,8 +72,10 @@ def predict(
     kind = KINDS[predictor.recipe.results]
     if form not in kind.formats:
         raise UsageError(f"{kind.name} cannot be written as {form}: use --format {' or '.join(kind.formats)}")
-    if people is not None and kind.name != "poses":
-        raise UsageError(f"--boxes are of people, and {predictor.recipe.name} finds none: leave them out")
+    if people is not None and not predictor.takes_boxes:
+        raise UsageError(f"{predictor.recipe.name} takes no boxes: leave --boxes out")
+    if kind.beside is not None and out.resolve() in {path.resolve().parent for path in paths}:
+        raise HRNetError(f"{out} holds the pictures, and label files beside them could be lost: name another --out")
     typer.echo(f"engine: {(predictor if people else predictor.without_boxes).engine_note}")
     files = drawings(paths, out) if draw or kind.beside else {}
     rows, failed, stopped = predicted(paths, predictor, people, kind, Sheets(files, draw, min_score))

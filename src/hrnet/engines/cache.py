@@ -35,9 +35,11 @@ def digest(*parts: str | bytes) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """The same for a file's content."""
+    """The same for a file's content, and for that of the .bin beside an OpenVINO file, which holds the weights."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:24]
+        name = hashlib.file_digest(file, "sha256").hexdigest()[:24]
+    weights = path.with_suffix(".bin")
+    return digest(name, file_digest(weights)) if path.suffix == ".xml" and weights.exists() else name
 
 
 def machine() -> dict[str, Any]:

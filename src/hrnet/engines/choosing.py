@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hrnet.engines.cache import Memory, cuda_driver, installed
+from hrnet.engines.cache import Memory, cuda_driver, file_digest, installed
 from hrnet.engines.engine import Engine
 from hrnet.engines.onnx_engine import OnnxEngine
 from hrnet.engines.openvino_engine import OpenVINOEngine
@@ -127,7 +127,8 @@ def choose(network: Network, wish: Wish, judge: Judge) -> Choice:
     ways = ways_for(wish, network)
     if len(ways) == 1:
         return Choice(engine_of(ways[0], network), f"{ways[0]}, as asked for")
-    memory = Memory(f"{network.key} {network.size} {network.free} {network.int8} {wish}")
+    int8 = network.int8 and file_digest(network.int8)
+    memory = Memory(f"{network.key} {network.size} {network.free} {int8} {wish}")
     told = memory.recall()
     if told is not None:
         try:

@@ -51,12 +51,16 @@ def flow(
         prepared: deque[Future[tuple[State, Sequence[np.ndarray]]]] = deque()
         underway: deque[Underway[State]] = deque()
         batcher = Batcher(running, run, batch_size)
+        error: BaseException | None = None
         try:
             while True:
                 prepared.extend(preparing.submit(prepare, item) for item in islice(source, 2 * threads - len(prepared)))
                 if not prepared:
                     break
-                state, crops = prepared.popleft().result()
+                item = prepared.popleft()
+                if error := item.exception():
+                    break  # the items before it come first
+                state, crops = item.result()
                 underway.append(Underway(state, batcher.add(crops)))
                 while underway and batcher.ran(underway[0].answers, must=batcher.full):
                     first = underway.popleft()
@@ -65,6 +69,8 @@ def flow(
             while underway:
                 first = underway.popleft()
                 yield first.state, first.outputs()
+            if error is not None:
+                raise error
         finally:
             for waiting in prepared:
                 waiting.cancel()

@@ -101,6 +101,20 @@ def test_accuracy_counts_the_first_answer(folder):
     assert figures["per_class"] == {"ants": 1.0, "bees": 1.0}
 
 
+def test_top_5_needs_five_answers(tmp_path):
+    class Rising(Red):
+        def run(self, pictures):
+            return (np.tile(np.arange(7, dtype=np.float32), (len(pictures), 1)),)
+
+    for name in "abcdefg":
+        (tmp_path / "val" / name).mkdir(parents=True)
+        Image.new("RGB", (60, 50)).save(tmp_path / "val" / name / "1.png")
+    data = open_image_folder(tmp_path, "val", 7)
+    for top, expected in ((5, {"top-1": 0.1429, "top-5": 0.7143}), (1, {"top-1": 0.1429})):
+        recipe = hrnet.recipe("classification/w18").but(model__classes=7, testing__top=top)
+        assert evaluate(ClassificationInference(recipe, Rising()), data)["metrics"] == expected
+
+
 def test_answers_are_listed_by_probability():
     scores = np.array([[1.0, 3.0, 2.0], [5.0, 5.0, 0.0]])
     first, second = decode(softmax(scores), ("a", "b", "c"), 2)

@@ -118,6 +118,13 @@ def test_who_is_there_twice_is_dropped_once():
     assert distinct([sure, again, other], 0) == [sure, again, other]
 
 
+def test_joints_of_which_nothing_was_found_make_nobody_alike():
+    people = crowd(2)
+    for pose in people:
+        pose.keypoints[4:], pose.scores[4:] = 0, 0
+    assert len(distinct(people, 0.3)) == 2
+
+
 class Answers:
     """An engine that puts out the same number everywhere."""
 

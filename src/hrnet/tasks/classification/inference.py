@@ -16,6 +16,8 @@ from hrnet.tasks.classification.settings import ClassificationRecipe
 class ClassificationInference:
     """A recipe and an engine, ready to predict."""
 
+    takes_boxes = False
+
     def __init__(self, recipe: ClassificationRecipe, engine: Engine) -> None:
         self.recipe, self.engine = recipe, engine
 

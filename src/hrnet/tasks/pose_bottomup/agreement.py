@@ -37,7 +37,8 @@ def agreement(found: Sequence[Sequence[Pose]], reference: Sequence[Sequence[Pose
 
 
 def oks(pose: Pose, expected: Pose) -> float:
-    """How alike two poses are, at the size of the expected one's box."""
+    """How alike two poses are in the joints that the expected one has, at the size of its box."""
     x1, y1, x2, y2 = expected.box
     area, sigmas = max(float((x2 - x1) * (y2 - y1)), 1.0), np.array(expected.skeleton.sigmas)
-    return float(similarity(pose.keypoints - expected.keypoints, np.array(area), sigmas).mean())
+    there = expected.scores > 0
+    return float(similarity(pose.keypoints - expected.keypoints, np.array(area), sigmas)[there].mean())

@@ -15,6 +15,7 @@ from hrnet.tasks.pose_bottomup.aggregation import Aggregate, Layout
 from hrnet.tasks.pose_bottomup.grouping import group
 from hrnet.tasks.pose_bottomup.settings import BottomUpRecipe
 
+LONGEST = 16  # times the shorter side: the network sees the whole picture at once
 AREA = 0.53  # of the box, where no segment is known
 
 
@@ -71,15 +72,21 @@ class BottomUpInference:
         the picture and the network's input, which the maps span."""
         testing = self.recipe.testing
         height, width = image.shape[:2]
+        if max(height, width) > LONGEST * min(height, width):
+            raise HRNetError(
+                f"a picture of {width} x {height} is too narrow: people are looked for where one side is at most "
+                f"{LONGEST} times the other, so cut it into parts"
+            )
         base = self.frame(width, height, 1.0)
         aggregate = Aggregate(self.layout, base.size if testing.project and testing.grouping == "exact" else None)
+        tagged = min(testing.scales, key=lambda scale: abs(scale - 1))  # as published where 1 is among them
         for scale in sorted(testing.scales, reverse=True):
             batch = self.frame(width, height, scale).warp(image)[None]
             if testing.flip:
                 batch = np.concatenate([batch, batch[:, :, ::-1]])
             outputs = self.engine.run(batch)
             passes = [[output[n] for output in outputs] for n in range(len(batch))]
-            aggregate.add(passes, tags=scale == 1 or len(testing.scales) == 1)
+            aggregate.add(passes, tags=scale == tagged)
         return aggregate.heatmaps, aggregate.tags, base
 
     def frame(self, width: int, height: int, scale: float) -> Frame:
@@ -95,9 +102,11 @@ def distinct(poses: list[Pose], threshold: float) -> list[Pose]:
     if not threshold or len(poses) < 2 or not poses[0].skeleton.sigmas:
         return poses
     keypoints = np.stack([pose.keypoints for pose in poses]).astype(float)
-    areas = AREA * np.prod(keypoints.max(axis=1) - keypoints.min(axis=1), axis=1)
-    scores = np.array([pose.score for pose in poses])
-    return [poses[i] for i in oks_nms(keypoints, scores, areas, np.array(poses[0].skeleton.sigmas), threshold)]
+    there = np.stack([pose.scores > 0 for pose in poses])  # a joint that nothing was found of lies anywhere
+    extents = np.array([extent_of(points[seen]) for points, seen in zip(keypoints, there, strict=True)])
+    areas = AREA * np.prod(extents[:, 2:] - extents[:, :2], axis=1)
+    scores, sigmas = np.array([pose.score for pose in poses]), np.array(poses[0].skeleton.sigmas)
+    return [poses[i] for i in oks_nms(keypoints, scores, areas, sigmas, threshold, there)]
 
 
 def input_size(width: int, height: int, short: int, scale: float = 1.0, least: float = 1.0) -> tuple[int, int]:

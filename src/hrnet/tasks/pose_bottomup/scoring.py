@@ -22,10 +22,10 @@ def evaluate(inference: BottomUpInference, data: PoseData) -> dict[str, Any]:
     Beside the set's own figures: `found`, the share of people with ten labelled joints or more whom a pose shows at OKS
     0.5, and `invented`, poses per picture that show nobody and do not lie on a crowd or on a person without labels.
     """
-    records = [record for record in data.records if record.people]
+    records = [record for record in data.records if record.people or not data.labelled]
     poses = list(inference.predict((record.read(), None, None) for record in records))
     figures = score(data, [record.id for record in records], poses)
-    if data.skeleton.sigmas:
+    if data.skeleton.sigmas and data.labelled:
         add_found(figures, data, records, poses)
     return figures
 

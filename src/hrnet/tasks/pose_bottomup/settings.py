@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from hrnet.datasets.skeleton import SKELETONS, Skeleton
 from hrnet.errors import nearest
@@ -168,6 +168,14 @@ class Testing(Settings):
     )
     fewest_joints: int = Field(default=1, ge=1, description="people with fewer joints found by peaks are not put out")
 
+    @field_validator("scales")
+    @classmethod
+    def not_too_small(cls, scales: tuple[float, ...]) -> tuple[float, ...]:
+        """Scales at which something is left of a picture."""
+        if not 0.05 <= min(scales) <= max(scales) <= 8:
+            raise ValueError("expected factors from 0.05 to 8")
+        return scales
+
 
 class BottomUpRecipe(Recipe):
     """Bottom-up pose: all people of a picture at once, heatmaps and the tags that tell people apart."""
@@ -180,6 +188,18 @@ class BottomUpRecipe(Recipe):
     loss: LossSettings = LossSettings()
     testing: Testing = Testing()
     without: tuple[str, ...] = Field(default=(), description="pictures never trained on, by file name less its ending")
+
+    @model_validator(mode="after")
+    def maps_exist(self) -> Self:
+        """Refuse maps that the network does not put out."""
+        every = range(self.model.outputs)
+        taught = self.loss.heatmap_maps or tuple(every)
+        for name, maps in (("loss", taught), ("testing", self.testing.heatmap_maps or taught)):
+            if not set(maps) <= set(every):
+                raise ValueError(f"{name}.heatmap_maps names maps from 0 to {self.model.outputs - 1}")
+        if not set(taught) & set(self.testing.heatmap_maps or taught):
+            raise ValueError("testing.heatmap_maps names no map that loss.heatmap_maps teaches")
+        return self
 
     def read(self, data: str | Path, split: str = "val", images: Sequence[Path] = ()) -> "PoseData":
         """The records of a pose data set: see `hrnet.datasets.opening`."""

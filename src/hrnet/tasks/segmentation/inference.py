@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from hrnet.engines.engine import Engine
+from hrnet.errors import UsageError
 from hrnet.images import MEAN
 from hrnet.results.label_map import LabelMap
 from hrnet.tasks.segmentation.codec import enlarged, evidence, labels_of, mirrored_back
@@ -27,11 +28,17 @@ MARGIN = 256  # pixels around a tile that are looked at but not answered for
 class SegmentationInference:
     """A recipe and an engine, ready to predict."""
 
+    takes_boxes = False
+
     def __init__(self, recipe: SegmentationRecipe, engine: Engine) -> None:
         self.recipe, self.engine, self.testing = recipe, engine, recipe.testing
         self.classes, self.aligned = recipe.model.class_list, recipe.model.aligned
         width, height = recipe.testing.window
         self.window = (height, width)
+        if engine.decodes and not recipe.fits_into_a_graph:
+            raise UsageError(
+                "a graph that gives labels holds one look: leave testing.flip, scales and windows as they are"
+            )
 
     def predict(self, items: Iterable[tuple[np.ndarray, Any, Any]]) -> Iterator[list[LabelMap]]:
         """The label map of each picture (a list of one), in order.

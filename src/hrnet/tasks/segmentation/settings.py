@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, PositiveInt, field_validator
 
 from hrnet.datasets.classes import CLASS_LISTS, MOST_CLASSES, ClassList, own_classes
 from hrnet.errors import nearest
@@ -85,7 +85,7 @@ class Augmentation(Settings):
     scale_steps: int = Field(
         default=16, ge=0, description="scale is 0.5 + k/10 with k from 0 to this, so 16 goes up to 2.1"
     )
-    crop: tuple[int, int] = Field(default=(1024, 512), description="width and height of the piece cut out")
+    crop: tuple[PositiveInt, PositiveInt] = Field(default=(1024, 512), description="width and height of a piece")
     flip: float = Field(default=0.5, ge=0, le=1, description="probability of mirroring")
     colour: float = Field(
         default=0.0, ge=0, lt=1, description="brightness, contrast and each channel vary by up to this share"
@@ -127,6 +127,22 @@ class Testing(Settings):
         description="pictures of more pixels than this squared are read in tiles, or at most at `base`",
     )
 
+    @field_validator("scales")
+    @classmethod
+    def not_too_small(cls, scales: tuple[float, ...]) -> tuple[float, ...]:
+        """Scales at which something is left of a picture."""
+        if not 0.05 <= min(scales) <= max(scales) <= 8:
+            raise ValueError("expected factors from 0.05 to 8")
+        return scales
+
+    @field_validator("window")
+    @classmethod
+    def not_empty(cls, window: tuple[int, int]) -> tuple[int, int]:
+        """Windows with a cell at stride 4."""
+        if min(window) < 4:
+            raise ValueError("both sides must be at least 4 pixels")
+        return window
+
 
 class SegmentationRecipe(Recipe):
     """Semantic segmentation: a class for every pixel."""
@@ -164,10 +180,15 @@ class SegmentationRecipe(Recipe):
 
         return agreement(found, reference, precision)
 
-    def decoding(self, network: "nn.Module") -> "nn.Module | None":
-        """One look at the whole picture fits into a graph; several scales, windows or mirrored looks do not."""
+    @property
+    def fits_into_a_graph(self) -> bool:
+        """One look at the whole picture does; several scales, windows or mirrored looks do not."""
         testing = self.testing
-        if testing.flip or len(testing.scales) > 1 or testing.windows == "sliding" or testing.resize == "short_side":
+        several = testing.flip or len(testing.scales) > 1 or testing.windows == "sliding"
+        return not several and testing.resize != "short_side"
+
+    def decoding(self, network: "nn.Module") -> "nn.Module | None":
+        if not self.fits_into_a_graph:
             return None
         from hrnet.tasks.segmentation.decoding import Decoding
 
