@@ -132,7 +132,8 @@ def meant(name_or_path: str | Path | None, weights: str | Path | None) -> tuple[
         chosen = recipe(str(name_or_path))
         path = embedded_weights(chosen.name)
         if path is None:
-            known = next((f", or {each.name} as recipe" for each in zoo.ZOO if each.recipe == chosen.name), "")
+            names = (each.name for each in zoo.ZOO if each.recipe == chosen.name and each.source)
+            known = next((f", or {each} as recipe" for each in names), "")
             raise HRNetError(
                 f"no weights for {chosen.name} ship with the package: name a file with --weights (weights= in "
                 f"Python){known}; 'hrnet models --zoo' lists what others published"

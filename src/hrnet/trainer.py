@@ -49,11 +49,11 @@ def train(
 
     first = first_process()
     say = say if first else lambda line: None
-    out = run_folder(out, resume)
     sets, held_out = opened(recipe, data, validation, images)
     samples = recipe.samples(sets)
     if not len(samples):
         raise HRNetError(f"{', '.join(str(each) for each in data)}: nothing labelled to learn from")
+    out = run_folder(out, resume)
     torch.manual_seed(recipe.training.seed)
     network = recipe.model.build()
     if isinstance(start, Path):

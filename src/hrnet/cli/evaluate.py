@@ -62,9 +62,11 @@ def evaluate(
     from hrnet.engines.choosing import OWN_ENGINE
     from hrnet.engines.exported import FORMATS, read_exported
     from hrnet.evaluator import evaluate as score
-    from hrnet.images import write_text
+    from hrnet.images import output_folder, write_text
     from hrnet.predictor import Predictor
 
+    if json_file is not None:
+        output_folder(json_file.parent)
     changes = dict(text.split("=", 1) for text in data if OVERRIDE.match(text))
     sets = [text for text in data if not OVERRIDE.match(text)]
     if len(sets) != 1:
