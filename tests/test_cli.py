@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zlib
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -440,7 +441,10 @@ def test_an_interrupted_prediction_keeps_what_is_done(call, tmp_path):
         (tmp_path / f"many_{k}.png").symlink_to(tmp_path / "fine.png")
     command = [sys.executable, "-c", "from hrnet.cli.main import run; run()", "predict", "many_*.png"]
     options = ["--weights", "tiny.safetensors", "--engine", "torch", "--precision", "fp32", "--no-draw"]
-    with subprocess.Popen([*command, *options], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+    # Shells let what they run in the background ignore Ctrl-C, and its children inherit that.
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    streams = {"stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([*command, *options], cwd=tmp_path, preexec_fn=heard, **streams) as process:
         for line in process.stdout:
             if line.startswith("many_"):
                 break

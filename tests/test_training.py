@@ -23,6 +23,11 @@ PROGRAM = (sys.executable, "-m", "hrnet")
 RECIPE = TINY.but(training__epochs=4, training__batch_size=2, training__ema_decay=0.9, training__workers=1)
 
 
+def hears_interrupts():
+    """Shells let what they run in the background ignore Ctrl-C, and its children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Run:
     """`hrnet train` in a process group of its own, as a terminal runs it."""
 
@@ -35,6 +40,7 @@ class Run:
             stdout=self.log.open("w"),
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=hears_interrupts,
         )
 
     def wait_for(self, happened):

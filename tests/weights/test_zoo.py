@@ -81,7 +81,9 @@ def test_what_lies_on_a_share_drive_says_where_and_what_instead(models):
                 "links on https://github.com/leoxiaobin/deep-high-resolution-net.pytorch and run 'hrnet models --add "
                 "pose_hrnet_w32_256x192.pth', or use pose_topdown/w32_256x192@coco-mmpose0, which can be downloaded"
             )
-    with pytest.raises(HRNetError, match=r"or pose_topdown/w32_256x192@coco-mmpose0 as recipe; 'hrnet models --zoo' lists"):
+    with pytest.raises(
+        HRNetError, match=r"or pose_topdown/w32_256x192@coco-mmpose0 as recipe; 'hrnet models --zoo' lists"
+    ):
         hrnet.Predictor("w32_256x192")
 
 
