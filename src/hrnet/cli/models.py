@@ -49,7 +49,7 @@ def show_recipes() -> None:
     )
     typer.echo(
         "Published: AP on COCO val2017 (top-down with person boxes of 56.4 AP, bottom-up without) and CrowdPose test,"
-        "\nPCKh@0.5 on MPII val, all with flip test; top-1 error on ImageNet val; mIoU: recipe.published says on what."
+        "\nPCKh@0.5 on MPII val, with flip test; top-1 accuracy on ImageNet val; mIoU: recipe.published says on what."
     )
     for note in notes:
         typer.echo(note)
