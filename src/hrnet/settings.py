@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 PROBE_PIXELS = 1 << 16
+Scale = Annotated[float, Field(ge=0.05, le=8)]  # of a picture: below, nothing is left of it
 Free = Literal["batch", "size", "fractions"]  # what a graph leaves open; fractions: values between bytes
 
 

@@ -67,11 +67,11 @@ def run() -> None:
 
 def missing(error: ModuleNotFoundError) -> str:
     """One sentence about a package that is not installed: a core installation trains nothing, and an exported network
-    predicts poses with few packages."""
+    predicts with few packages."""
     package = (error.name or str(error)).partition(".")[0]
     if package == "hrnet":
         raise error
     if package == "torch":
-        return "this needs torch: pip install torch, or name a pose network that hrnet export wrote with --weights"
+        return "this needs torch: pip install torch, or name with --weights what hrnet export wrote"
     extra = next((name for name, packages in EXTRAS.items() if package in packages), None)
     return f"this needs the package {package}: pip install " + (f"'hrnet[{extra}]'" if extra else package)

@@ -6,6 +6,8 @@ they are two sigmas of the object's size (the root of its area) apart. OKS is it
 
 import numpy as np
 
+from hrnet.results.pose import Pose
+
 SPACING = np.spacing(1)  # keeps an area of zero from dividing, as in the published code
 FARTHEST = -700.0  # exp of less is no normal number, which costs twenty times the time and changes no sum
 SOFT_LIMIT = 20  # soft suppression keeps no more poses of a picture, as published: AP counts no more
@@ -15,6 +17,13 @@ def similarity(away: np.ndarray, areas: np.ndarray, sigmas: np.ndarray) -> np.nd
     """Similarity (..., K) of keypoints that lie `away` (..., K, 2) of each other, at objects' `areas` (...)."""
     squared = away[..., 0] ** 2 + away[..., 1] ** 2
     return np.exp(np.maximum(-squared / (2 * sigmas) ** 2 / (np.asarray(areas)[..., None] + SPACING) / 2, FARTHEST))
+
+
+def likeness(pose: Pose, expected: Pose) -> np.ndarray:
+    """Similarity (K,) of the keypoints of two poses, at the size of the expected one's box."""
+    x1, y1, x2, y2 = expected.box
+    area = np.array(max(float((x2 - x1) * (y2 - y1)), 1.0))
+    return similarity(pose.keypoints - expected.keypoints, area, np.array(expected.skeleton.sigmas))
 
 
 def pairwise_oks(

@@ -6,7 +6,7 @@ import numpy as np
 
 from hrnet.results.agreement import Agreement, judged
 from hrnet.results.pose import Pose
-from hrnet.scoring.oks import similarity
+from hrnet.scoring.oks import likeness
 
 FEWEST = 4  # fewer people do not tell
 SAME = 0.5  # OKS from which two poses show one person
@@ -37,8 +37,5 @@ def agreement(found: Sequence[Sequence[Pose]], reference: Sequence[Sequence[Pose
 
 
 def oks(pose: Pose, expected: Pose) -> float:
-    """How alike two poses are in the joints that the expected one has, at the size of its box."""
-    x1, y1, x2, y2 = expected.box
-    area, sigmas = max(float((x2 - x1) * (y2 - y1)), 1.0), np.array(expected.skeleton.sigmas)
-    there = expected.scores > 0
-    return float(similarity(pose.keypoints - expected.keypoints, np.array(area), sigmas)[there].mean())
+    """How alike two poses are in the joints that the expected one has."""
+    return float(likeness(pose, expected)[expected.scores > 0].mean())

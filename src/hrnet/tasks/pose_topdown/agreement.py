@@ -7,6 +7,7 @@ import numpy as np
 from hrnet.geometry import center_and_extent
 from hrnet.results.agreement import Agreement, judged
 from hrnet.results.pose import Pose
+from hrnet.scoring.oks import likeness
 from hrnet.tasks.pose_topdown.settings import PoseRecipe
 
 DRAWN = 0.3  # joints scored below are not drawn
@@ -35,7 +36,7 @@ def agreement(
         distances.append(apart[sure] * scale)
         changes.append(np.abs(pose.scores - expected.scores))
         if expected.skeleton.sigmas and sure.any():
-            similar.append(oks(apart, expected)[sure].mean())
+            similar.append(likeness(pose, expected)[sure].mean())
     px = np.concatenate(distances) if distances else np.zeros(0)
     figures: dict[str, float] = {"poses": len(pairs), "joints": len(px)}
     if len(px) >= FEWEST:
@@ -44,13 +45,6 @@ def agreement(
     if changes:
         figures["score change"] = rounded(np.concatenate(changes).max())
     return judged(figures, BUDGETS[precision])
-
-
-def oks(apart: np.ndarray, pose: Pose) -> np.ndarray:
-    """COCO's similarity of each joint (K,) at a distance in pixels of the picture; the box stands for the area."""
-    x1, y1, x2, y2 = pose.box
-    variances = (2 * np.array(pose.skeleton.sigmas)) ** 2
-    return np.exp(-(apart**2) / (2 * variances * max(float((x2 - x1) * (y2 - y1)), 1.0)))
 
 
 def rounded(value: np.floating) -> float:

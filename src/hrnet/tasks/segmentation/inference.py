@@ -87,12 +87,7 @@ class SegmentationInference:
             batch = rescaled(batch, self.scaled_size(size, max(testing.scales)), cv2.INTER_AREA)
         found = self.scores(batch)
         if self.engine.decodes:  # labels already, of the size at which the network looked
-            return np.stack(
-                [
-                    cv2.resize(each, (size[1], size[0]), interpolation=cv2.INTER_NEAREST)
-                    for each in found.astype(np.uint8)
-                ]
-            )
+            return rescaled(found.astype(np.uint8), size, cv2.INTER_NEAREST)
         return labels_of(found, size, self.aligned)
 
     def labels_of_padded(self, images: list[np.ndarray], size: Size) -> np.ndarray:

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import Field, field_validator
 
 from hrnet.datasets.classes import CLASS_LISTS, MOST_CLASSES, ClassList, own_classes
 from hrnet.errors import nearest
 from hrnet.nets.spec import BackboneSpec
-from hrnet.settings import Free, Model, Recipe, Settings
+from hrnet.settings import Free, Model, Recipe, Scale, Settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from hrnet.results.agreement import Agreement
     from hrnet.tasks.segmentation.inference import SegmentationInference
     from hrnet.tasks.segmentation.samples import SegmentationSamples
+
+Side = Annotated[int, Field(ge=4)]  # pixels: at stride 4, one cell
 
 
 class SegmentationModel(Model):
@@ -36,15 +38,7 @@ class SegmentationModel(Model):
     classes: str | tuple[str, ...] = Field(
         default="cityscapes", description=f"{', '.join(CLASS_LISTS)}, or the names of your own classes"
     )
-    input_size: tuple[int, int] = Field(default=(2048, 1024), description="width and height at which cost is counted")
-
-    @field_validator("input_size")
-    @classmethod
-    def at_least_one_cell(cls, size: tuple[int, int]) -> tuple[int, int]:
-        """Streams round up when they halve, so any size with a cell at stride 4 will do."""
-        if min(size) < 4:
-            raise ValueError("both sides must be at least 4 pixels")
-        return size
+    input_size: tuple[Side, Side] = Field(default=(2048, 1024), description="width and height at which cost is counted")
 
     @field_validator("classes")
     @classmethod
@@ -85,7 +79,7 @@ class Augmentation(Settings):
     scale_steps: int = Field(
         default=16, ge=0, description="scale is 0.5 + k/10 with k from 0 to this, so 16 goes up to 2.1"
     )
-    crop: tuple[PositiveInt, PositiveInt] = Field(default=(1024, 512), description="width and height of a piece")
+    crop: tuple[Side, Side] = Field(default=(1024, 512), description="width and height of a piece")
     flip: float = Field(default=0.5, ge=0, le=1, description="probability of mirroring")
     colour: float = Field(
         default=0.0, ge=0, lt=1, description="brightness, contrast and each channel vary by up to this share"
@@ -116,9 +110,9 @@ class Testing(Settings):
         description="one look at all; Cityscapes' rule: windows without overlap above scale 1; the other sets' rule: "
         "windows that overlap by a third",
     )
-    window: tuple[int, int] = Field(default=(2048, 1024), description="width and height of a window")
+    window: tuple[Side, Side] = Field(default=(2048, 1024), description="width and height of a window")
     base: int = Field(default=2048, ge=0, description="the longer side at scale 1; 0 is the picture's own")
-    scales: tuple[float, ...] = Field(default=(1.0,), min_length=1, description="scales whose answers are added up")
+    scales: tuple[Scale, ...] = Field(default=(1.0,), min_length=1, description="scales whose answers are added up")
     flip: bool = Field(default=False, description="average with the mirrored input")
     batch_size: int = Field(default=1, gt=0, description="pictures of one size per batch")
     tile: int = Field(
@@ -126,22 +120,6 @@ class Testing(Settings):
         ge=256,
         description="pictures of more pixels than this squared are read in tiles, or at most at `base`",
     )
-
-    @field_validator("scales")
-    @classmethod
-    def not_too_small(cls, scales: tuple[float, ...]) -> tuple[float, ...]:
-        """Scales at which something is left of a picture."""
-        if not 0.05 <= min(scales) <= max(scales) <= 8:
-            raise ValueError("expected factors from 0.05 to 8")
-        return scales
-
-    @field_validator("window")
-    @classmethod
-    def not_empty(cls, window: tuple[int, int]) -> tuple[int, int]:
-        """Windows with a cell at stride 4."""
-        if min(window) < 4:
-            raise ValueError("both sides must be at least 4 pixels")
-        return window
 
 
 class SegmentationRecipe(Recipe):
