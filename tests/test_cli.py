@@ -4,13 +4,11 @@ import csv
 import json
 import os
 import pickle
-import signal
 import struct
 import subprocess
 import sys
 import zlib
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -416,40 +414,3 @@ def test_label_files_do_not_go_beside_the_pictures(call, tmp_path):
     answer = call("predict", "fine.png", "--task", "segmentation", "--out", ".")
     assert answer.code == 1 and "label files" in answer.err
     assert (tmp_path / "fine_labels.png").read_bytes() == b"mine"
-
-
-@pytest.mark.parametrize(
-    "package, command, words",
-    [
-        ("torch", "predict fine.png --weights tiny.safetensors", ["pip install torch", "hrnet export"]),
-        ("lightning", "train synthetic --recipe tiny.yaml", ["pip install 'hrnet[train]'"]),
-        ("safetensors", "predict fine.png --weights tiny.safetensors", ["pip install safetensors"]),
-    ],
-)
-def test_a_missing_package_is_named(package, command, words, call, tmp_path):
-    blocked = f"import sys; sys.modules[{package!r}] = None; from hrnet.cli.main import run; run()"
-    done = subprocess.run(
-        [sys.executable, "-c", blocked, *command.split()], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert all(word in done.stderr for word in words), done.stderr
-
-
-@pytest.mark.slow
-def test_an_interrupted_prediction_keeps_what_is_done(call, tmp_path):
-    for k in range(2000):
-        (tmp_path / f"many_{k}.png").symlink_to(tmp_path / "fine.png")
-    command = [sys.executable, "-c", "from hrnet.cli.main import run; run()", "predict", "many_*.png"]
-    options = ["--weights", "tiny.safetensors", "--engine", "torch", "--precision", "fp32", "--no-draw"]
-    # Shells let what they run in the background ignore Ctrl-C, and its children inherit that.
-    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    streams = {"stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen([*command, *options], cwd=tmp_path, preexec_fn=heard, **streams) as process:
-        for line in process.stdout:
-            if line.startswith("many_"):
-                break
-        process.send_signal(signal.SIGINT)
-        rest = process.stdout.read()
-    assert process.returncode == 130
-    images = json.loads((tmp_path / "out/poses.json").read_text())["images"]
-    assert 1 <= len(images) < 2000 and f"{len(images)} of 2000 pictures done" in rest

@@ -59,8 +59,6 @@ def evaluate(
 ) -> None:
     """Score weights on a data set: OKS AP, PCKh or PCK with intervals, errors by kind, mIoU, top-1 and top-5 accuracy;
     docs/evaluation.md explains."""
-    from hrnet.engines.choosing import OWN_ENGINE
-    from hrnet.engines.exported import FORMATS, read_exported
     from hrnet.evaluator import evaluate as score
     from hrnet.images import output_folder, write_text
     from hrnet.predictor import Predictor
@@ -73,11 +71,9 @@ def evaluate(
         raise UsageError(f"expected one data set, found {len(sets)}: evaluate them one by one")
     if task is None and recipe is None and weights is None and (refine or input_size):
         task = "pose_bottomup"
-    ways = ("torch", "fp32")
-    if weights is not None and weights.suffix in FORMATS:
-        ways = OWN_ENGINE[weights.suffix], read_exported(weights)["precision"]
+    usual = usual_way(weights)
     named: dict[str, Any] = {"task": task, "refine": refine, "input_size": input_size, "changes": changes}
-    run: dict[str, Any] = {"engine": engine or ways[0], "precision": precision or ways[1], "device": device}
+    run: dict[str, Any] = {"engine": engine or usual[0], "precision": precision or usual[1], "device": device}
     predictor = Predictor(recipe, weights, **run, **named)
     figures = score(predictor, sets[0], split, images or (), boxes=boxes, results=results, html=html)
     typer.echo("\n".join(lines(figures)))
@@ -86,6 +82,16 @@ def evaluate(
     for name, file in (("figures", json_file), ("results", results), ("page", html)):
         if file is not None:
             typer.echo(f"{name}: {file}")
+
+
+def usual_way(weights: Path | None) -> tuple[str, str]:
+    """Engine and precision where none is named: the published arithmetic, or what an exported network was made for."""
+    from hrnet.engines.choosing import OWN_ENGINE
+    from hrnet.engines.exported import FORMATS, read_exported
+
+    if weights is None or weights.suffix not in FORMATS:
+        return "torch", "fp32"
+    return OWN_ENGINE[weights.suffix], read_exported(weights)["precision"]
 
 
 def lines(figures: dict[str, Any]) -> Iterator[str]:

@@ -70,12 +70,9 @@ def predict(
     named: dict[str, Any] = {"task": task, "refine": refine, "input_size": input_size}
     predictor = Predictor(recipe, weights, engine=engine, precision=precision, device=device, **named)
     kind = KINDS[predictor.recipe.results]
-    if form not in kind.formats:
-        raise UsageError(f"{kind.name} cannot be written as {form}: use --format {' or '.join(kind.formats)}")
     if people is not None and not predictor.takes_boxes:
         raise UsageError(f"{predictor.recipe.name} takes no boxes: leave --boxes out")
-    if kind.beside is not None and out.resolve() in {path.resolve().parent for path in paths}:
-        raise HRNetError(f"{out} holds the pictures, and label files beside them could be lost: name another --out")
+    check_writing(kind, form, paths, out)
     typer.echo(f"engine: {(predictor if people else predictor.without_boxes).engine_note}")
     files = drawings(paths, out) if draw or kind.beside else {}
     rows, failed, stopped = predicted(paths, predictor, people, kind, Sheets(files, draw, min_score))
@@ -88,6 +85,14 @@ def predict(
         typer.echo(f"Error: {error}", err=True)
     if stopped or failures:
         raise typer.Exit(130 if stopped else 1)
+
+
+def check_writing(kind: "Kind", form: str, paths: list[Path], out: Path) -> None:
+    """Refuse a format that a kind of results has not, and a folder whose files could be written over."""
+    if form not in kind.formats:
+        raise UsageError(f"{kind.name} cannot be written as {form}: use --format {' or '.join(kind.formats)}")
+    if kind.beside is not None and out.resolve() in {path.resolve().parent for path in paths}:
+        raise HRNetError(f"{out} holds the pictures, and label files beside them could be lost: name another --out")
 
 
 @dataclass(frozen=True)
