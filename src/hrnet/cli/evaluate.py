@@ -45,7 +45,8 @@ def evaluate(
         bool, typer.Option("--refine", help="Pass people found bottom-up to the top-down network.")
     ] = False,
     input_size: Annotated[
-        int | None, typer.Option(metavar="PX", help="Bottom-up: shorter side of a picture as the network sees it.")
+        int | None,
+        typer.Option(metavar="PX", min=1, help="Bottom-up: shorter side of a picture as the network sees it."),
     ] = None,
     engine: Annotated[
         Literal["auto", "torch", "onnx", "openvino"] | None,
