@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 import hrnet
 from hrnet.evaluator import evaluate
-from hrnet.finetuning import adapted, begin_from, for_few
+from hrnet.finetuning import adapted, begin_from
 from hrnet.nets.backbone import HighResolutionModule
 from hrnet.weights.files import Start, read_meta, save_weights
 
@@ -227,6 +227,11 @@ def test_fine_tuning_takes_keypoints_schedule_and_named_joints_from_the_data(fol
     assert torch.equal(network.conv1.weight, old["conv1.weight"])
 
 
-def test_many_samples_keep_the_recipes_schedule():
-    recipe, note = for_few(TINY, 5000)
-    assert recipe == TINY and "the recipe's own" in note
+def test_what_the_user_sets_stays_and_what_it_adds_to_the_samples_counts(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("hrnet.finetuning.FEW", 65)
+    recipe, notes = adapted(TINY, ["set.json"], changes={"training.epochs": "3", "optim.lr": "0.01"})
+    assert (recipe.training.epochs, recipe.optim.lr, recipe.training.batch_size) == (3, 0.01, 8)
+    assert notes == ["schedule: 3 epochs of 64 samples in batches of 8, learning rate 0.01, cosine"]
+    recipe, notes = adapted(TINY, ["set.json", "set.json"])
+    assert recipe == TINY and "of 128 samples" in notes[0]

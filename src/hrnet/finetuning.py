@@ -1,9 +1,9 @@
 """Fine-tuning on few samples: keypoints of the data, a schedule for their number, and a head that starts by name."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hrnet.catalogue import recipe_in
 from hrnet.datasets.opening import skeleton_in
@@ -19,16 +19,23 @@ FEW = 5000  # samples; above it a recipe's own schedule stays
 SHOWN, MOST_TIMES, STEPS_AN_EPOCH = 20_000, 100, 16
 
 
-def adapted(recipe: Recipe, data: Sequence[str], images: Sequence[Path] = ()) -> tuple[Recipe, list[str]]:
-    """The recipe as fine-tuning on `data` wants it, and a line on each thing that was changed."""
-    notes = []
+def adapted(
+    recipe: Recipe, data: Sequence[str], images: Sequence[Path] = (), changes: Mapping[str, Any] | None = None
+) -> tuple[Recipe, list[str]]:
+    """The recipe as fine-tuning on `data` wants it, and a line on each thing that was changed.
+
+    `changes` are recipe fields that the user sets, as `Recipe.override` takes them: they stay as they are set.
+    """
+    recipe, notes = recipe.override(changes or {}), []
     own = own_keypoints(recipe, data)
     if own is not None:
         recipe, note = own
         notes.append(note)
     read = {each: recipe.read(each, "train", images) for each in data}
-    scheduled, note = for_few(recipe, len(recipe.samples([read[each] for each in data])))
-    return scheduled, [*notes, note]
+    count = len(recipe.samples([read[each] for each in data]))
+    if 0 < count < FEW:
+        recipe = for_few(recipe, count).override(changes or {})
+    return recipe, [*notes, schedule(recipe, count)]
 
 
 def own_keypoints(recipe: Recipe, data: Sequence[str]) -> tuple[Recipe, str] | None:
@@ -43,23 +50,29 @@ def own_keypoints(recipe: Recipe, data: Sequence[str]) -> tuple[Recipe, str] | N
     return recipe.but(model__skeleton=first), f"keypoints: the {len(first)} of {data[0]} ({first.name})"
 
 
-def for_few(recipe: Recipe, count: int) -> tuple[Recipe, str]:
+def schedule(recipe: Recipe, count: int) -> str:
+    """The line that says how long a recipe trains on `count` samples, and how fast it learns."""
+    training, optim = recipe.training, recipe.optim
+    return (
+        f"schedule: {training.epochs} epochs of {count} samples in batches of {training.batch_size}, "
+        f"learning rate {optim.lr:g}, {optim.schedule}"
+    )
+
+
+def for_few(recipe: Recipe, count: int) -> Recipe:
     """A schedule for few samples: some 20,000 are shown, each at most 100 times, in 16 steps an epoch, at half the rate
-    that the recipe's would scale to. From 5,000 samples on the recipe's own schedule stays."""
+    that the recipe's would scale to."""
     training = recipe.training
-    if count == 0 or count >= FEW:
-        return recipe, f"schedule: the recipe's own, {training.epochs} epochs of {count} samples"
     epochs = min(MOST_TIMES, max(10, round(SHOWN / count)))
     batch = min(training.batch_size, 2 ** max(3, round(math.log2(count / STEPS_AN_EPOCH))))
     rate = float(f"{0.5 * recipe.optim.lr * math.sqrt(batch / training.batch_size):.1g}")
-    chosen = recipe.but(
+    return recipe.but(
         training__epochs=epochs,
         training__batch_size=batch,
         training__validate_every=max(1, epochs // 10),
         training__ema_decay=min(training.ema_decay, 0.99),
         optim=recipe.optim.but(lr=rate, schedule="cosine", warmup=0.1),
     )
-    return chosen, f"schedule: {epochs} epochs of {count} samples in batches of {batch}, learning rate {rate:g}, cosine"
 
 
 def begin_from(recipe: Recipe, network: "nn.Module", start: Start) -> str:

@@ -65,9 +65,10 @@ def train(
     else:
         chosen = catalogue.recipe(recipe)
         if start:
-            chosen, notes = adapted(chosen, sets, images or ())
+            chosen, notes = adapted(chosen, sets, images or (), changes)
             typer.echo("\n".join(notes))
-        chosen = chosen.override(changes)
+        else:
+            chosen = chosen.override(changes)
     out = out or Path("runs") / chosen.name.split("/")[1]
     first = Start(catalogue.weights_file(start), new_head, trunk) if start else None
     best = trainer.train(

@@ -22,6 +22,7 @@ from hrnet.errors import HRNetError
 from hrnet.nets.backbone import HighResolutionModule
 from hrnet.settings import Optim, Recipe, Samples, Training
 from hrnet.training.loading import loader_of, normalised
+from hrnet.training.memory import memory_kept
 from hrnet.training.reporting import Reporting, Run, averaging
 
 Loss = Callable[..., Tensor]
@@ -136,7 +137,8 @@ def fit(network: nn.Module, samples: Samples, loss: Loss, recipe: Recipe, run: R
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     module = Fitting(network, loss, samples, recipe, run).train()
     try:
-        trainer_of(training, run).fit(module, ckpt_path=run.resume, weights_only=True)
+        with memory_kept():
+            trainer_of(training, run).fit(module, ckpt_path=run.resume, weights_only=True)
     except HRNetError as error:
         # A worker's error arrives with the worker's traceback around it; its last line is the sentence.
         raise HRNetError(str(error).strip().splitlines()[-1].removeprefix("hrnet.errors.HRNetError: ")) from None
