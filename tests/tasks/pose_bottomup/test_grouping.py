@@ -133,7 +133,46 @@ def test_assignments_cost_least(seed, rows, columns):
 def test_a_peak_without_a_group_of_its_own_does_not_push_others_out():
     """Groups at tags 0 and 3, peaks at -3 and 0: rounded totals are equal both ways, and gated ones are not."""
     distances = np.array([[3.0, 6.0], [0.0, 3.0]])
-    assert dict(partners(distances, np.ones(2, np.float32), Settings(grouping="gated")))[1] == 0
+    assert dict(partners(distances, np.ones(2, np.float32), distances < 1, Settings(grouping="gated")))[1] == 0
+
+
+def test_a_group_that_no_peak_fits_takes_none_from_another():
+    """Group 0 fits neither peak, group 1 both: it gets the higher one."""
+    distances = np.array([[9.0, 0.1], [9.0, 0.1]])
+    for grouping in ("gated", "near"):
+        pairs = dict(partners(distances, np.float32([0.4, 0.9]), distances < 1, Settings(grouping=grouping)))
+        assert pairs[1] == 1, grouping
+
+
+def two_with_the_same_tag():
+    """Two people, 17 joints in a column each, at x = 20 and 100, the higher peaks in turns; all tags much alike."""
+    heatmaps = np.zeros((17, 64, 128), np.float32)
+    tags = np.random.default_rng(0).uniform(0, 0.01, (17, 64, 128, 2)).astype(np.float32)
+    for joint in range(17):
+        for k, x in enumerate((20, 100)):
+            heatmaps[joint, 4 + 3 * joint, x] = 0.9 if (joint + k) % 2 else 0.6
+    return heatmaps, tags
+
+
+def test_near_joints_make_people_where_tags_do_not():
+    heatmaps, tags = two_with_the_same_tag()
+    near = Settings(grouping="near", reach=0.3, adjust=False)
+    people, _ = group(heatmaps, tags, near)
+    assert sorted({tuple(np.unique(person[:, 0])) for person in people}) == [(20,), (100,)]
+    assert any(len(np.unique(person[:, 0])) > 1 for person in group(heatmaps, tags, near.but(grouping="fast"))[0])
+
+
+def test_a_second_choice_nearby_opens_nobody_and_missing_joints_are_looked_for_nearby():
+    heatmaps, tags = two_with_the_same_tag()
+    heatmaps[:, :, 90:] = 0
+    heatmaps[5, 4 + 3 * 5, 26] = 0.5  # another left shoulder
+    heatmaps[9] = 0
+    heatmaps[9, 30, 120], heatmaps[9, 31, 22] = 0.05, 0.02  # left wrists that are too faint for a peak
+    testing = Settings(grouping="near", reach=0.3, adjust=False)
+    (person,), _ = group(heatmaps, tags, testing)
+    assert person[5, 0] == 20 and (person[9, :2] // 1).tolist() == [22, 31]
+    others = group(heatmaps, tags, testing.but(grouping="fast"))[0]
+    assert len(others) == 2 and (others[0][9, :2] // 1).tolist() == [120, 30]
 
 
 def test_hopeless_maps_end():

@@ -142,7 +142,7 @@ class Answers:
 @pytest.mark.parametrize("size", [(30, 40), (64, 64), (200, 31), (1, 1)])
 def test_pictures_of_any_size_with_nobody_have_nobody(size):
     image = np.zeros((*size, 3), np.uint8)
-    for grouping in ("exact", "fast", "gated"):
+    for grouping in ("exact", "fast", "gated", "near"):
         assert inference(Answers(0.0), input_size=64, grouping=grouping).poses(image) == []
 
 

@@ -14,7 +14,7 @@ from scipy.optimize import linear_sum_assignment
 
 from hrnet.engines.engine import cores
 from hrnet.tasks.pose_bottomup.assignment import assign
-from hrnet.tasks.pose_bottomup.refinement import strongest
+from hrnet.tasks.pose_bottomup.refinement import strongest, strongest_of
 from hrnet.tasks.pose_bottomup.settings import Testing
 
 FEWEST_REFINED = 3  # joints from which "fast" looks for the others: fewer do not tell where a person is
@@ -35,7 +35,8 @@ def group(heatmaps: np.ndarray, tags: np.ndarray, testing: Testing) -> tuple[np.
     for heatmap, tag in zip(heatmaps, tags, strict=True):
         cells, values = find_peaks(heatmap, testing.nms_kernel, testing.max_people, testing.detection_threshold)
         peaks.append(Peaks(cells, values, tags_at(tag, cells, heatmap.shape)))
-    people = match(peaks, testing)
+    reach = testing.reach * min(heatmaps.shape[1:]) if testing.grouping == "near" else np.inf
+    people = match(peaks, testing, reach)
     scores, joints = people[:, :, 2].mean(axis=1), (people[:, :, 2] > 0).sum(axis=1)
     kept = (scores >= testing.score_threshold) & (joints >= testing.fewest_joints)
     people, scores, joints = people[kept], scores[kept], joints[kept]
@@ -43,7 +44,7 @@ def group(heatmaps: np.ndarray, tags: np.ndarray, testing: Testing) -> tuple[np.
         adjust(people, heatmaps)
     if testing.refine:
         sure = joints >= (1 if testing.grouping == "exact" else FEWEST_REFINED)
-        people[sure] = refined(people[sure], heatmaps, tags)
+        people[sure] = refined(people[sure], heatmaps, tags, reach)
     return people, scores
 
 
@@ -112,8 +113,12 @@ class Groups:
         self.tags[key].append(row[3:])
 
 
-def match(peaks: list[Peaks], testing: Testing) -> np.ndarray:
-    """People (P, J, 3 + D) float32 from the peaks of each joint, in order of creation (published `match_by_tag`)."""
+def match(peaks: list[Peaks], testing: Testing, reach: float = np.inf) -> np.ndarray:
+    """People (P, J, 3 + D) float32 from the peaks of each joint, in order of creation (published `match_by_tag`).
+
+    A finite `reach`, in cells, is how far a peak may lie from the nearest joint of the person that it joins; a peak
+    that a person within reach has no use for then opens no other.
+    """
     joints, dimensions = len(peaks), peaks[0].tags.shape[1]
     groups = Groups(joints, dimensions)
     for turn, joint in enumerate(joint_order(joints)):
@@ -131,26 +136,35 @@ def match(peaks: list[Peaks], testing: Testing) -> np.ndarray:
         means = np.array([np.mean(groups.tags[key], axis=0) for key in keys])
         offsets = here.tags[:, None] - means[None]
         distances = np.linalg.norm(offsets.astype(np.float64), axis=2)
-        partner = dict(partners(distances, here.values, testing))
+        fits = distances < testing.tag_threshold
+        if np.isfinite(reach):
+            fits &= apart(here.cells, np.array([groups.people[key] for key in keys])) < reach
+        partner = dict(partners(distances, here.values, fits, testing))
         for peak, row in enumerate(rows):
             group = partner.get(peak)
-            if group is not None and distances[peak, group] < testing.tag_threshold:
+            if group is not None and fits[peak, group]:
                 groups.join(keys[group], joint, row)
-            else:
+            elif np.isinf(reach) or not fits[peak].any():
                 groups.open(joint, row)
     return np.array(list(groups.people.values()), np.float32).reshape(-1, joints, 3 + dimensions)
 
 
-def partners(distances: np.ndarray, values: np.ndarray, testing: Testing) -> list[tuple[int, int]]:
-    """Which peak goes with which group, from tag distances (peaks, groups).
+def apart(cells: np.ndarray, people: np.ndarray) -> np.ndarray:
+    """How far cells (N, 2) lie from the nearest joint of each of some people (P, J, 3 + D), (N, P)."""
+    away = np.linalg.norm(cells[:, None, None] - people[None, :, :, :2], axis=3)
+    return np.where(people[:, :, 2] > 0, away, np.inf).min(axis=2)
 
-    "gated" counts a distance only where it lies below the threshold, so that peaks without a group of theirs do not
-    push others out of theirs; the other ways round distances, as published, which leaves the tie rule to decide.
+
+def partners(distances: np.ndarray, values: np.ndarray, fits: np.ndarray, testing: Testing) -> list[tuple[int, int]]:
+    """Which peak goes with which group, from tag distances (peaks, groups) and which of them fit.
+
+    "gated" and "near" count a distance only where peak and group fit, so that peaks without a group of theirs do not
+    push others out of theirs. All but "gated" round distances, as published: of much the same, the higher peak wins.
     """
     peaks, groups = distances.shape
-    if testing.grouping == "gated":
-        near = distances < testing.tag_threshold
-        cost = np.where(near, 100 * distances - values[:, None], 1e4 - values[:, None])
+    if testing.grouping in ("gated", "near"):
+        tagged = distances if testing.grouping == "gated" else np.round(distances)
+        cost = np.where(fits, 100 * tagged - values[:, None], 1e4)
         return [(int(p), int(g)) for p, g in zip(*linear_sum_assignment(cost), strict=True)]
     cost = np.round(distances) * 100 - values[:, None] if testing.use_value else distances
     if peaks > groups:
@@ -176,33 +190,50 @@ def shift(heatmaps: np.ndarray, joint: np.ndarray, x: np.ndarray, y: np.ndarray)
     return np.where(np.stack([right > left, below > above], axis=1), 0.25, -0.25) + 0.5
 
 
-def refined(people: np.ndarray, heatmaps: np.ndarray, tags: np.ndarray) -> np.ndarray:
+def refined(people: np.ndarray, heatmaps: np.ndarray, tags: np.ndarray, reach: float = np.inf) -> np.ndarray:
     """People (P, J, 3 + D) with missing joints where heatmap less rounded tag distance is highest, if the heatmap is
-    positive there. A person's tag is the mean of the tag maps at its found joints (published `refine`)."""
+    positive there. A person's tag is the mean of the tag maps at its found joints (published `refine`).
+
+    A finite `reach`, in cells, is how far from the nearest found joint they are looked for.
+    """
     people, step = people.copy(), heatmaps.shape[1] // tags.shape[1]
     found = people[:, :, 2] > 0
+    missing = ~found & found.any(axis=1, keepdims=True)
     means = np.zeros((len(people), tags.shape[3]), np.float32)
     for p in np.flatnonzero(found.any(axis=1)):
         x, y = people[p, found[p], :2].astype(int).T // step
         means[p] = tags[np.flatnonzero(found[p]), y, x].mean(axis=0)
 
     def fill(joint: int) -> None:
-        missing = np.flatnonzero(~found[:, joint] & found.any(axis=1))
-        if not len(missing):
+        wanted = np.flatnonzero(missing[:, joint])
+        if not len(wanted):
             return
         heatmap, width = highest_of_blocks(heatmaps[joint], step), tags.shape[2]
-        columns, rows = people[found[:, joint], joint, :2].astype(int).T // step
-        blocks = strongest(heatmap, tags[joint], means[missing], rows * width + columns)
+        if np.isfinite(reach):
+            blocks = np.array([strongest_of(heatmap, tags[joint], means[p], regions[p]) for p in wanted])
+        else:
+            columns, rows = people[found[:, joint], joint, :2].astype(int).T // step
+            blocks = strongest(heatmap, tags[joint], means[wanted], rows * width + columns)
         y, x = highest_cells(heatmaps[joint], blocks // width, blocks % width, step)
         values = heatmaps[joint, y, x]
         filled = values > 0
-        places = np.stack([x, y], axis=1) + shift(heatmaps, np.full(len(missing), joint), x, y)
-        people[missing[filled], joint, :2], people[missing[filled], joint, 2] = places[filled], values[filled]
+        places = np.stack([x, y], axis=1) + shift(heatmaps, np.full(len(wanted), joint), x, y)
+        people[wanted[filled], joint, :2], people[wanted[filled], joint, 2] = places[filled], values[filled]
 
+    regions = [around(person, tags.shape[1:3], step, reach) for person in people] if np.isfinite(reach) else []
     with ThreadPoolExecutor(min(cores(), 4)) as pool:  # NumPy lets other threads run while it works on a map
         for _ in pool.map(fill, range(people.shape[1])):
             pass
     return people
+
+
+def around(person: np.ndarray, size: tuple[int, ...], step: int, reach: float) -> np.ndarray:
+    """The blocks of `step` x `step` cells, counted row by row in a map of `size` (h, w) blocks, that lie within `reach`
+    cells of a found joint of a person (J, 3 + D)."""
+    region = np.zeros(size, np.uint8)
+    for x, y in person[person[:, 2] > 0, :2].astype(int) // step:
+        cv2.circle(region, (int(x), int(y)), max(1, round(reach / step)), 1, thickness=-1)
+    return np.flatnonzero(region)
 
 
 def highest_of_blocks(heatmap: np.ndarray, step: int) -> np.ndarray:

@@ -78,19 +78,20 @@ crowdpose_w48_640 = higher_w48_640.but(
 
 small_512 = BottomUpRecipe(
     name="pose_bottomup/small_512",
-    model=BottomUpModel(backbone=SMALL_V1.but(width=28, init="kaiming"), input_size=(320, 320)),
+    model=BottomUpModel(backbone=SMALL_V1.but(width=28, init="kaiming"), input_size=(256, 256), residual_blocks=1),
     augmentation=Augmentation(
-        scale=(0.7, 1.8), mosaics=4000, paste=0.4, colour=0.25, blur=0.15, size=(0.2, 0.9), overlap=0.4
+        scale=(0.7, 1.8), mosaics=12000, paste=0.4, colour=0.25, blur=0.15, size=(0.2, 0.9), overlap=0.4
     ),
     codec=CodecSettings(unlabelled="unknown"),
-    loss=LossSettings(foreground=4.0, push=5e-3, pull=5e-3),
-    optim=Optim(name="adamw", lr=2e-3, weight_decay=0.02, schedule="cosine", warmup=0.03),
-    training=Training(epochs=20, batch_size=64, precision="bf16", ema_decay=0.999),
+    loss=LossSettings(foreground=4.0, push=1e-2, pull=1e-2),
+    optim=Optim(name="adamw", lr=1.5e-3, weight_decay=0.02, schedule="cosine", warmup=0.03),
+    training=Training(epochs=6, batch_size=32, precision="bf16", ema_decay=0.999),
     testing=Testing(
-        input_size=384,
-        grouping="fast",
+        input_size=320,
+        grouping="near",
         detection_threshold=0.2,
-        score_threshold=0.2,
+        reach=0.2,
+        score_threshold=0.32,
         fewest_joints=3,
         nms_threshold=0.3,
     ),

@@ -57,6 +57,13 @@ def strongest(heatmap: np.ndarray, tags: np.ndarray, wanted: np.ndarray, peaks: 
     return search.cells
 
 
+def strongest_of(heatmap: np.ndarray, tags: np.ndarray, wanted: np.ndarray, cells: np.ndarray) -> int:
+    """Of some `cells` (n,), counted row by row, the one at which `heatmap` (h, w) less the rounded distance of `tags`
+    (h, w, D) to `wanted` (D,) is highest."""
+    planes = tags.reshape(-1, tags.shape[2])[cells].T
+    return int(cells[scored(heatmap.reshape(-1)[cells], planes, wanted[None])[0].argmax()])
+
+
 def scored(values: np.ndarray, tags: Sequence[np.ndarray] | np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Heatmap values (n,) or (N, n) less the rounded distances of tags, D times that, to wanted ones (N, D), in float32
     as published."""

@@ -149,10 +149,16 @@ class Testing(Settings):
         default=None, description="maps whose heatmaps are averaged; none: all"
     )
     ignore_centre: bool = Field(default=True, description="leave the centre out of grouping")
-    grouping: Literal["exact", "fast", "gated"] = Field(
+    grouping: Literal["exact", "fast", "gated", "near"] = Field(
         default="exact",
         description="exact: as published; fast: the same at the network's own resolution, whatever `project` says; "
-        "gated: fast, and a tag distance counts only below tag_threshold",
+        "gated: fast, and a tag distance counts only below tag_threshold; near: fast, and a person's joints lie "
+        "within reach of each other",
+    )
+    reach: float = Field(
+        default=0.22,
+        gt=0,
+        description="near: farthest from a joint to the next of its person, over the picture's shorter side",
     )
     nms_kernel: int = Field(default=5, gt=0, description="a peak is the highest cell of a square this wide")
     max_people: int = Field(default=30, gt=0, description="peaks per joint, and groups that peaks are matched with")
