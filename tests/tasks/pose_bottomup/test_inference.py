@@ -146,6 +146,24 @@ def test_pictures_of_any_size_with_nobody_have_nobody(size):
         assert inference(Answers(0.0), input_size=64, grouping=grouping).poses(image) == []
 
 
+class Means(Answers):
+    """An engine that puts out the mean of each picture's left half."""
+
+    def run(self, pictures):
+        self.value = pictures[:, :, : pictures.shape[2] // 2].mean(axis=(1, 2, 3))[:, None, None, None] / 255
+        return super().run(pictures)
+
+
+def test_large_pictures_are_looked_at_one_by_one_with_the_same_answer(monkeypatch):
+    image = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    at_once = inference(Means(0), input_size=64).maps(image)
+    monkeypatch.setattr("hrnet.tasks.pose_bottomup.inference.LARGE", 1)
+    one_by_one = inference(Means(0), input_size=64).maps(image)
+    assert len(np.unique(at_once[1])) == 2  # tags of the picture and of its mirror image
+    for ours, theirs in zip(one_by_one[:2], at_once[:2], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_numbers_that_are_none_are_refused_in_a_sentence():
     with pytest.raises(HRNetError, match="not finite: use precision fp32"):
         inference(Answers(np.nan), input_size=64).poses(np.zeros((64, 64, 3), np.uint8))

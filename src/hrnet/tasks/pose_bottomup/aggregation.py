@@ -57,30 +57,31 @@ class Aggregate:
 
     def __init__(self, layout: Layout, size: tuple[int, int] | None = None) -> None:
         self.layout, self.size, self.scales = layout, size, 0
-        self.total = np.zeros(0, np.float32)
-        self.kept: list[np.ndarray] = []
+        self.total = self.tags = np.zeros(0, np.float32)  # the tags (T, h, w, D), plain before mirrored
 
     def add(self, passes: Sequence[Sequence[np.ndarray]], tags: bool) -> None:
         """Take in the maps of one scale: of the picture and, with the flip test, of its mirror image. Tags of one scale
-        only are kept."""
+        only are kept. Joint after joint, so that little more than the sum is held at full size."""
         read = [self.layout.read(outputs, mirrored=n == 1) for n, outputs in enumerate(passes)]
-        size = self.size or (self.total.shape[2:0:-1] if self.scales else None)
-        enlarged = [each if size is None else resized(each, size) for each, _ in read]
-        heatmaps = mean_of(enlarged)
-        self.total = self.total + heatmaps if self.scales else heatmaps
-        self.scales += 1
+        first = self.total if self.scales else read[0][0]
+        size = self.size or first.shape[2:0:-1]
+        if not self.scales:
+            self.total = np.zeros((len(first), *size[::-1]), np.float32)
+        for joint, plane in enumerate(self.total):
+            plane += mean_of([resized(each[joint : joint + 1], size)[0] for each, _ in read])
         if tags:
-            self.kept = [each if size is None else resized(each, size) for _, found in read for each in found]
+            found = [each for _, several in read for each in several]
+            size = size if self.size or self.scales else found[0].shape[2:0:-1]
+            self.tags = np.empty((len(found[0]), *size[::-1], len(found)), np.float32)
+            for tag, plane in enumerate(self.tags):
+                for d, each in enumerate(found):
+                    plane[..., d] = resized(each[tag : tag + 1], size)[0]
+        self.scales += 1
 
     @property
     def heatmaps(self) -> np.ndarray:
         """The mean heatmaps (J, h, w)."""
-        return self.total / np.float32(self.scales)
-
-    @property
-    def tags(self) -> np.ndarray:
-        """The tags (T, h, w, D), plain before mirrored."""
-        return np.stack(self.kept, axis=-1)
+        return self.total if self.scales == 1 else self.total / np.float32(self.scales)
 
 
 def mean_of(maps: Sequence[np.ndarray]) -> np.ndarray:
