@@ -1,4 +1,4 @@
-"""What the three ways of grouping find with the embedded bottom-up weights.
+"""What the four ways of grouping find with the embedded bottom-up weights.
 
 python benchmarks/grouping_ways.py COCO_VAL.json MOSAICS.json
 """

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import hrnet
-from hrnet.catalogue import recipe_from_yaml, row
+from hrnet.catalogue import recipe_from_yaml, row, weights_file
 from hrnet.nets.cost import GFLOP
 
 PUBLISHED = json.loads((Path(__file__).parent / "reference/complexity.json").read_text())["configs"]
@@ -19,6 +19,16 @@ NAMES = {
     "mpii_w32_256x256": "mpii/hrnet/w32_256x256_adam_lr1e-3",
     "mpii_w48_256x256": "mpii/hrnet/w48_256x256_adam_lr1e-3",
 }
+
+
+def test_embedded_weights_are_those_of_the_recipe_where_some_ship():
+    for name, file in {
+        "pose_bottomup/small_512": "pose_bottomup-small_512",
+        "segmentation/camvid_small": "segmentation-camvid_small",
+        "w32_256x192": "pose_topdown-small_256x192",
+    }.items():
+        assert weights_file("embedded", hrnet.recipe(name)).stem == file
+    assert weights_file("embedded").stem == "pose_topdown-small_256x192"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -188,12 +188,12 @@ def published(name: str) -> tuple[Recipe, Path]:
     return recipe(entry.recipe), cache.obtain(entry)
 
 
-def weights_file(name_or_path: str | Path) -> Path:
-    """A weights file by its path, by a name of published weights, downloaded where it is not here yet, or "embedded",
-    the top-down ones of the package."""
+def weights_file(name_or_path: str | Path, recipe: Recipe | None = None) -> Path:
+    """A weights file by its path, by a name of published weights, downloaded where it is not here yet, or "embedded":
+    those that ship for `recipe`, else the top-down ones of the package."""
     text = str(name_or_path)
     if text == "embedded":
-        return resolve(DEFAULT, None)[1]
+        return (recipe and embedded_weights(recipe.name)) or resolve(DEFAULT, None)[1]
     return cache.obtain(zoo.entry(text)) if is_published(text) else Path(name_or_path)
 
 

@@ -2,11 +2,14 @@
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hrnet.errors import HRNetError, UsageError
+
+if TYPE_CHECKING:
+    from hrnet.settings import Recipe
 
 OVERRIDE = re.compile(r"^[A-Za-z_0-9.-]+=")
 
@@ -26,7 +29,8 @@ def train(
         typer.Option(
             "--from",
             metavar="WEIGHTS",
-            help="Start from a file, a published name, or embedded; few samples get a schedule of their own.",
+            help="Start from a file, a published name, or embedded: what ships for the recipe, else for top-down pose. "
+            "Few samples get a schedule of their own.",
         ),
     ] = None,
     new_head: Annotated[bool, typer.Option("--new-head", help="Of --from, take everything but the head.")] = False,
@@ -59,20 +63,25 @@ def train(
             raise UsageError(
                 "--resume goes on with the run's own recipe, weights and folder: leave --from, --out and key=value out"
             )
-        if not (resume / "recipe.yaml").is_file():
-            raise HRNetError(f"{resume} holds no recipe.yaml: name the folder of a run that was interrupted")
-        chosen, out = catalogue.recipe(str(resume / "recipe.yaml")), resume
+        chosen, out = recipe_of_run(resume), resume
+    elif start:
+        chosen, notes = adapted(catalogue.recipe(recipe), sets, images or (), changes)
+        typer.echo("\n".join(notes))
     else:
-        chosen = catalogue.recipe(recipe)
-        if start:
-            chosen, notes = adapted(chosen, sets, images or (), changes)
-            typer.echo("\n".join(notes))
-        else:
-            chosen = chosen.override(changes)
+        chosen = catalogue.recipe(recipe).override(changes)
     out = out or Path("runs") / chosen.name.split("/")[1]
-    first = Start(catalogue.weights_file(start), new_head, trunk) if start else None
+    first = Start(catalogue.weights_file(start, chosen), new_head, trunk) if start else None
     best = trainer.train(
         chosen, sets, out, start=first, resume=resume, validation=val or (), images=images or (), say=typer.echo
     )
     typer.echo(f"weights: {best}")
     typer.echo(f"next:    hrnet predict PHOTO --weights {best}")
+
+
+def recipe_of_run(folder: Path) -> "Recipe":
+    """The recipe by which an interrupted run was trained."""
+    from hrnet import catalogue
+
+    if not (folder / "recipe.yaml").is_file():
+        raise HRNetError(f"{folder} holds no recipe.yaml: name the folder of a run that was interrupted")
+    return catalogue.recipe(str(folder / "recipe.yaml"))

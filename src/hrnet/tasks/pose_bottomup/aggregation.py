@@ -1,6 +1,6 @@
 """Maps of several resolutions, of the mirrored picture and of several scales to one set of heatmaps and tags."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -63,25 +63,29 @@ class Aggregate:
         """Take in the maps of one scale: of the picture and, with the flip test, of its mirror image. Tags of one scale
         only are kept. Joint after joint, so that little more than the sum is held at full size."""
         read = [self.layout.read(outputs, mirrored=n == 1) for n, outputs in enumerate(passes)]
-        first = self.total if self.scales else read[0][0]
-        size = self.size or first.shape[2:0:-1]
+        heatmaps, found = [each for each, _ in read], [each for _, several in read for each in several]
+        size = self.size or (self.total if self.scales else heatmaps[0]).shape[2:0:-1]
         if not self.scales:
-            self.total = np.zeros((len(first), *size[::-1]), np.float32)
-        for joint, plane in enumerate(self.total):
-            plane += mean_of([resized(each[joint : joint + 1], size)[0] for each, _ in read])
+            self.total = np.zeros((len(heatmaps[0]), *size[::-1]), np.float32)
+        for plane, several in zip(self.total, enlarged(heatmaps, size), strict=True):
+            plane += mean_of(several)
         if tags:
-            found = [each for _, several in read for each in several]
-            size = size if self.size or self.scales else found[0].shape[2:0:-1]
+            size = size if self.size or self.scales else found[0].shape[2:0:-1]  # may be coarser than heatmaps
             self.tags = np.empty((len(found[0]), *size[::-1], len(found)), np.float32)
-            for tag, plane in enumerate(self.tags):
-                for d, each in enumerate(found):
-                    plane[..., d] = resized(each[tag : tag + 1], size)[0]
+            for plane, several in zip(self.tags, enlarged(found, size), strict=True):
+                np.stack(several, axis=-1, out=plane)
         self.scales += 1
 
     @property
     def heatmaps(self) -> np.ndarray:
         """The mean heatmaps (J, h, w)."""
         return self.total if self.scales == 1 else self.total / np.float32(self.scales)
+
+
+def enlarged(maps: Sequence[np.ndarray], size: tuple[int, ...]) -> Iterator[list[np.ndarray]]:
+    """For one channel after the other, that of each of several maps (C, h, w), at a size (width, height)."""
+    for channel in range(len(maps[0])):
+        yield [resized(each[channel : channel + 1], size)[0] for each in maps]
 
 
 def mean_of(maps: Sequence[np.ndarray]) -> np.ndarray:

@@ -17,7 +17,7 @@ from hrnet.tasks.pose_bottomup.assignment import assign
 from hrnet.tasks.pose_bottomup.refinement import strongest, strongest_of
 from hrnet.tasks.pose_bottomup.settings import Testing
 
-FEWEST_REFINED = 3  # joints from which "fast" looks for the others: fewer do not tell where a person is
+FEWEST_REFINED = 3  # joints from which all ways but "exact" look for the others: fewer do not tell where a person is
 NOBODY = 1e10  # cost of a column that stands for no group
 # Face, shoulders, hips, elbows, wrists, knees, ankles of COCO's 17 joints; as published, other sets follow it too.
 ORDER = (0, 1, 2, 3, 4, 5, 6, 11, 12, 7, 8, 9, 10, 13, 14, 15, 16)

@@ -90,7 +90,6 @@ small_512 = BottomUpRecipe(
         input_size=320,
         grouping="near",
         detection_threshold=0.2,
-        reach=0.2,
         score_threshold=0.32,
         fewest_joints=3,
         nms_threshold=0.3,

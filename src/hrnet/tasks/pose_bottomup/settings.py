@@ -156,7 +156,7 @@ class Testing(Settings):
         "within reach of each other",
     )
     reach: float = Field(
-        default=0.22,
+        default=0.2,
         gt=0,
         description="near: farthest from a joint to the next of its person, over the picture's shorter side",
     )
