@@ -6,7 +6,7 @@ DEMO := examples/photos
 .PHONY: demo test test-slow check clean
 
 demo: .venv/core
-	$(BIN)/hrnet predict $(DEMO) --boxes $(DEMO)/boxes.json --out out
+	$(BIN)/hrnet predict $(DEMO) --out out
 
 test: .venv/dev check
 	$(BIN)/pytest -m "not slow"

@@ -7,6 +7,7 @@ docs/weights.md.
 """
 
 import sys
+from itertools import product
 from pathlib import Path
 
 import hrnet
@@ -21,13 +22,14 @@ def main(source: Path, mosaics: str, coco: str) -> None:
     trained, recipe = recipe_in(source), hrnet.recipe(NAME)
     network = recipe.model.build()
     load_weights(network, source)
-    trained = trained.but(testing=recipe.testing, augmentation__backgrounds="")
+    trained = trained.but(testing=recipe.testing, refining=recipe.refining, augmentation__backgrounds="")
     card = {**read_meta(source)["card"], "epochs": trained.training.epochs, "licence": LICENCE}
     target = EMBEDDED / f"{NAME.replace('/', '-')}.safetensors"
     save_weights(target, network, trained.to_yaml(), card)
     scores = {}
-    for name, data in (("mosaics", mosaics), ("coco_people val", coco)):
-        found = hrnet.evaluate(hrnet.Predictor(target, device="cpu"), data)
+    for (name, data), refine in product((("mosaics", mosaics), ("coco_people val", coco)), (False, True)):
+        found = hrnet.evaluate(hrnet.Predictor(target, device="cpu", refine=refine), data)
+        name += ", looked at again" * refine
         scores[name] = {key: found[key] for key in ("metrics", "interval", "well_labelled", "pictures")}
         for metric in ("found", "invented", "AP", "AP50"):
             low, high = found["interval"].get(metric, (None, None))

@@ -3,8 +3,8 @@
 #
 #     benchmarks/train_bottomup.sh DATA [key=value ...]     # DATA: a folder with lspet/, people/, coco_people/, imagenet_tiny/
 #
-# It goes on from the embedded bottom-up weights, their trunk averaged with the embedded top-down one. Sets are named several
-# times: once round all of them is an epoch. coco_people's validation part is scored once, at the end: it chooses nothing.
+# It goes on from the embedded bottom-up weights, with people from a fifth of the picture to larger than it. Sets are named
+# several times: once round all of them is an epoch. coco_people's validation part is scored once: it chooses nothing.
 set -euo pipefail
 data=$1
 shift
@@ -12,9 +12,8 @@ coco=$data/coco_people/annotations
 
 times() { for ((i = 0; i < $1; i++)); do printf '%s\n' "$2"; done; }  # times COUNT SET
 
-python benchmarks/bottomup_start.py runs/bottomup_start.safetensors pose_bottomup/small_512
 hrnet train \
     "$data/lspet" "$data/people/people_train.json" $(times 20 "$coco/person_keypoints_train.json") \
-    --recipe pose_bottomup/small_512 --from runs/bottomup_start.safetensors --out runs/bottomup \
+    --recipe pose_bottomup/small_512 --from embedded --out runs/bottomup \
     --val "$coco/person_keypoints_val.json" \
-    augmentation.backgrounds="$data/imagenet_tiny/ants_bees/train" training.validate_every=6 "$@"
+    augmentation.backgrounds="$data/imagenet_tiny/ants_bees/train" training.validate_every=5 "$@"

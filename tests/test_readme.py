@@ -15,6 +15,6 @@ def test_python_of_the_readme_runs(code, monkeypatch):
     names = {}
     exec(compile(code, "README.md", "exec"), names)
     if "poses" in names:
-        assert len(names["poses"]) == 1 and names["picture"].shape == (533, 800, 3)
+        assert len(names["poses"]) == 1 and names["picture"].shape == (428, 640, 3)
     else:
         assert len(names["trunk"].transition3) == 4

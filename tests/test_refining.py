@@ -2,70 +2,91 @@
 
 import numpy as np
 import pytest
+from drawn import coco_file
 
 import hrnet
-from hrnet.datasets.skeleton import COCO
-from hrnet.refining import RefiningInference, widened
-from hrnet.results.pose import Pose
+from hrnet.images import read_image
+from hrnet.refining import widened
+from hrnet.weights.files import save_weights
 
 PHOTO = "examples/photos/codait_war0.jpg"
+STREET = "examples/photos/coco_000000252219.jpg"
+FP32 = {"engine": "torch", "precision": "fp32"}
 
 
-class Finds:
-    """An inference that finds the same people everywhere, and keeps what it was asked."""
-
-    def __init__(self, boxes):
-        self.boxes, self.asked = boxes, []
-
-    def predict(self, items):
-        for image, boxes, scores in items:
-            self.asked.append((image, boxes, scores))
-            here = self.boxes if boxes is None else boxes
-            yield [
-                Pose(np.zeros((17, 2), np.float32), np.ones(17, np.float32), 0.5, np.array(box, np.float32), COCO)
-                for box in here
-            ]
+@pytest.fixture(scope="module")
+def everybody():
+    return hrnet.Predictor(**FP32)
 
 
-def test_each_person_found_is_looked_at_again_in_a_box_of_its_own():
-    first, second = Finds([(10, 20, 40, 120), (60, 20, 70, 30)]), Finds([])
-    image = np.zeros((200, 100, 3), np.uint8)
-    (poses,) = RefiningInference(first, second).predict([(lambda: image, None, None)])
-    assert len(poses) == 2
-    seen, boxes, scores = second.asked[0]
-    assert seen is image and scores.tolist() == [0.5, 0.5]
-    np.testing.assert_allclose(boxes, [widened(np.array(box, float)) for box in first.boxes])
-    assert (boxes[0] == [0, 10, 50, 130]).all()
+@pytest.fixture(scope="module")
+def alone():
+    return hrnet.Predictor(task="pose_bottomup", **FP32)
 
 
-def test_a_picture_without_people_stays_empty():
-    (poses,) = RefiningInference(Finds([]), Finds([])).predict([(np.zeros((9, 9, 3), np.uint8), None, None)])
-    assert poses == []
+def test_without_boxes_everybody_is_found_and_looked_at_again(everybody, alone):
+    found = everybody(STREET)
+    assert len(found) == 3 and [pose.score for pose in found] == sorted((p.score for p in found), reverse=True)
+    assert everybody.without_boxes.recipe.name == "pose_bottomup/small_512"
+    given = everybody(STREET, boxes=[pose.box for pose in found])  # the same boxes, the same poses
+    for pose, again in zip(found, given, strict=True):
+        np.testing.assert_allclose(pose.keypoints, again.keypoints, atol=0.01)
+        assert pose.score == pytest.approx(again.score, abs=1e-4)
+    only = hrnet.Predictor(**FP32, refine=False)(STREET)
+    assert [pose.score for pose in only] == [pose.score for pose in alone(STREET)] != [pose.score for pose in found]
 
 
-def test_with_an_option_of_bottom_up_boxes_decide_who_looks():
-    assert len(hrnet.Predictor(device="cpu")(PHOTO)) == 1
-    predictor = hrnet.Predictor(device="cpu", refine=True)
+def test_boxes_decide_who_looks():
+    predictor = hrnet.Predictor(**FP32)
     assert predictor.recipe.name == "pose_topdown/small_256x192"
     assert len(predictor(PHOTO, boxes=[[260, 108, 621, 444]])) == 1
     assert "without_boxes" not in vars(predictor)  # loaded when first needed
-    found = predictor(PHOTO)
-    assert predictor.without_boxes.recipe.name == "pose_bottomup/small_512"
-    assert found and all(pose.skeleton is predictor.recipe.model.keypoints for pose in found)
 
 
-def test_a_task_can_be_named():
-    assert hrnet.Predictor(task="pose_bottomup", device="cpu").recipe.name == "pose_bottomup/small_512"
-    one = hrnet.Predictor(task="pose_topdown", device="cpu")
-    assert one.without_boxes is one and len(one(PHOTO)) == 1
+def test_each_look_is_into_the_box_of_the_look_before(everybody):
+    inference = everybody.without_boxes.inference
+    image = read_image(STREET)
+    people, margin = [p for finder in inference.finders for p in finder.poses(image)], inference.refining.margin
+    boxes = np.array([widened(pose.box, margin) for pose in people])
+    once, surest = (next(inference.second.predict([(image, each, None)])) for each in (boxes, None))
+    looked = np.array([widened(inference.extent(pose), margin) for pose in once + surest])
+    for pose in inference.poses(image):
+        assert np.abs(looked - pose.box).max(axis=1).min() < 0.1
+
+
+def test_a_picture_without_people_stays_empty(everybody):
+    assert everybody(np.full((90, 120, 3), 127, np.uint8)) == []
+
+
+def test_a_box_grows_by_a_share_of_its_longer_side():
+    assert widened(np.array([10.0, 20, 40, 120]), 0.1).tolist() == [0, 10, 50, 130]
+    assert widened(np.array([5.0, 5, 5, 5]), 0.1).tolist() == [4, 4, 6, 6]
+
+
+def test_evaluation_looks_into_the_boxes_of_the_set_unless_told(everybody, tmp_path):
+    data = coco_file(tmp_path / "set.json")
+    assert hrnet.evaluate(everybody, data)["recipe"] == "pose_topdown/small_256x192"
+    assert hrnet.evaluate(hrnet.Predictor(**FP32, refine=True), data)["recipe"] == "pose_bottomup/small_512"
+
+
+def test_a_task_can_be_named(alone):
+    assert alone.recipe.name == "pose_bottomup/small_512" and alone.without_boxes is alone
+    one = hrnet.Predictor(task="pose_topdown", **FP32)
+    assert one.without_boxes is one and len(one(STREET)) == 1
     with pytest.raises(hrnet.UsageError, match=r"no task 'pose_bottom'.*did you mean 'pose_bottomup'"):
         hrnet.Predictor(task="pose_bottom")
     with pytest.raises(hrnet.UsageError, match="is not of the task pose_bottomup"):
         hrnet.Predictor("small_256x192", task="pose_bottomup")
 
 
-def test_boxes_and_refining_go_with_what_can_use_them():
+def test_boxes_refining_and_changes_go_with_what_can_use_them(alone, tmp_path):
     with pytest.raises(hrnet.HRNetError, match="takes no boxes"):
-        hrnet.Predictor(task="pose_bottomup", device="cpu")(PHOTO, boxes=[[0, 0, 50, 50]])
+        alone(PHOTO, boxes=[[0, 0, 50, 50]])
     with pytest.raises(hrnet.UsageError, match="finds nobody to refine"):
-        hrnet.Predictor(task="pose_topdown", device="cpu", refine=True)
+        hrnet.Predictor(task="pose_topdown", **FP32, refine=True)
+    with pytest.raises(hrnet.UsageError, match="two networks answer: name a task"):
+        hrnet.Predictor(**FP32, changes={"testing.flip": False})
+    recipe = hrnet.recipe("pose_bottomup/small_512").override({"model.skeleton": "crowdpose"})
+    save_weights(tmp_path / "crowd.safetensors", recipe.model.build(), recipe.to_yaml(), {})
+    with pytest.raises(hrnet.UsageError, match=r"keypoints of crowdpose, .* those of coco: leave refine out"):
+        hrnet.Predictor(tmp_path / "crowd.safetensors", **FP32, refine=True)

@@ -33,7 +33,8 @@ def evaluate(
     (.json) or MPII's `pred.mat` (.mat), also where there is no truth to score them by. `html` is where a page with all
     figures, their plots and the best and worst people is written.
     """
-    predictor = predictor.without_boxes
+    if any(value is not None for value in predictor.bottom_up.values()):
+        predictor = predictor.without_boxes
     recipe = predictor.recipe
     boxes, results, html = (None if each is None else Path(each) for each in (boxes, results, html))
     if boxes is not None and not predictor.takes_boxes:

@@ -22,6 +22,7 @@ from hrnet.refining import RefiningInference
 from hrnet.results.agreement import Agreement
 from hrnet.results.pose import Pose
 from hrnet.settings import Recipe
+from hrnet.tasks.pose_bottomup.settings import BottomUpRecipe
 from hrnet.weights.files import load_weights, must_be_a_file
 
 if TYPE_CHECKING:
@@ -34,15 +35,15 @@ PICTURES_AHEAD = 2  # that are read while the network is busy with the one befor
 class Predictor:
     """Finds the poses of people.
 
-    `Predictor()` uses the top-down weights that ship with the package: a pose for each box, or, without boxes, of the
-    surest person of the picture. `Predictor(task="pose_bottomup")` uses those that find everybody by themselves.
+    `Predictor()` uses the weights that ship with the package: the top-down ones for the boxes that are given; without
+    boxes the bottom-up ones find everybody, and the top-down ones look at each of them again. `task` leaves one of the
+    two: "pose_bottomup", or "pose_topdown", to which a picture without boxes holds one person.
     `Predictor("runs/mine/best.safetensors")` uses your own weights,
     `Predictor("pose_topdown/w32_256x192", weights="pose_hrnet_w32_256x192.pth")` published ones, and
     `Predictor("w32.onnx")` a network that `hrnet export` wrote, for which torch need not be installed.
 
-    `refine` passes each person whom the bottom-up network finds to the top-down weights of the package; `input_size` is
-    the shorter side of a picture as the bottom-up network sees it; either lets the bottom-up weights answer where no
-    boxes are given.
+    `refine` passes each person whom a bottom-up network finds to the top-down weights of the package, or does not;
+    `input_size` is the shorter side of a picture as the bottom-up network sees it.
 
     `engine` is "torch", "onnx", "openvino", or "auto": the fastest on this machine whose answers stay within the budget
     of docs/performance.md, measured the first time and remembered; `engine_note` then says what was chosen and why.
@@ -61,27 +62,29 @@ class Predictor:
         device: str | None = None,
         flip: bool | None = None,
         task: str | None = None,
-        refine: bool = False,
+        refine: bool | None = None,
         input_size: int | None = None,
         changes: Mapping[str, Any] | None = None,
     ) -> None:
         self.wish = Wish(engine, precision, device)
         if device is not None:
             check_device(device)
-        nothing_named = name_or_path is None and weights is None and task is None
-        self.by_boxes = nothing_named and (refine or input_size is not None)
+        self.by_boxes = name_or_path is None and weights is None and task is None
         if self.by_boxes and changes:
-            raise UsageError("changes are of one recipe, and two networks answer here: name task='pose_bottomup'")
+            raise UsageError("changes are of one recipe, and by default two networks answer: name a task or a recipe")
         self.options: dict[str, Any] = {"engine": engine, "precision": precision, "device": device, "flip": flip}
-        self.bottom_up: dict[str, Any] = {"refine": refine, "input_size": input_size}
+        self.bottom_up = {"refine": refine, "input_size": input_size}
+        self.second: Predictor | None = None
         self.recipe, self.weights = resolve(name_or_path, weights, task)
         if input_size is not None and not self.by_boxes:
             self.recipe = self.recipe.override({"testing.input_size": input_size})
         if flip is not None:
             self.recipe = self.recipe.but(testing__flip=flip)
         self.recipe = self.recipe.override(changes or {})
-        if not self.by_boxes:  # else it is seen from the first call which network answers
-            self.inference = self.refining() if refine else self.recipe.inference(self.engine)
+        if refine and not self.by_boxes:
+            self.refine_by()
+        elif not self.by_boxes:  # else it is seen from the first call which network answers
+            self.inference = self.recipe.inference(self.engine)
 
     @cached_property
     def choice(self) -> Choice:
@@ -103,12 +106,18 @@ class Predictor:
         """The recipe's prediction path on the engine."""
         return self.recipe.inference(self.engine)
 
-    def refining(self) -> RefiningInference:
-        """This predictor's inference with the package's top-down weights after it."""
-        first = self.recipe.inference(self.engine)
-        if getattr(first, "takes_boxes", True):
+    def refine_by(self, second: "Predictor | None" = None) -> None:
+        """Let another predictor, else the package's top-down weights, look at each person whom this one finds."""
+        if not isinstance(self.recipe, BottomUpRecipe):
             raise UsageError(f"{self.recipe.name} finds nobody to refine: name a bottom-up recipe, or leave refine out")
-        return RefiningInference(first, Predictor(task="pose_topdown", **self.options).inference)
+        self.second = second or Predictor(task="pose_topdown", **self.options)
+        ours, theirs = (each.recipe.model.keypoints for each in (self, self.second))  # type: ignore[attr-defined]
+        if ours.keypoints != theirs.keypoints:
+            raise UsageError(
+                f"{self.recipe.name} finds keypoints of {ours.name}, and {self.second.recipe.name} those of "
+                f"{theirs.name}: leave refine out"
+            )
+        self.inference = RefiningInference(self.recipe, self.engine, self.second.inference)
 
     @property
     def takes_boxes(self) -> bool:
@@ -117,8 +126,14 @@ class Predictor:
 
     @cached_property
     def without_boxes(self) -> "Predictor":
-        """Who answers where no boxes are given: the package's bottom-up weights where only their options are named."""
-        return Predictor(task="pose_bottomup", **self.options, **self.bottom_up) if self.by_boxes else self
+        """Who answers where no boxes are given: the package's bottom-up weights, and these again, where nothing else is
+        named."""
+        if not self.by_boxes:
+            return self
+        finding = Predictor(task="pose_bottomup", **self.options, input_size=self.bottom_up["input_size"])
+        if self.bottom_up["refine"] is not False:
+            finding.refine_by(self)
+        return finding
 
     def __call__(
         self,
@@ -126,11 +141,11 @@ class Predictor:
         boxes: Boxes | None = None,
         box_scores: Sequence[float] | np.ndarray | None = None,
     ) -> list[Pose]:
-        """Poses of one picture, one per box, in the order of the boxes.
+        """Poses of one picture: one per box, in the order of the boxes; without boxes the surest first.
 
         `image` is a path (turned upright by its EXIF orientation) or an RGB array (H, W, 3). `boxes` are (P, 4) of
-        x1, y1, x2, y2 in pixels of the picture. Without boxes a bottom-up network finds everybody, the surest first; to
-        a top-down one the whole picture is one person (which the recipe may look for first, see `testing.search`).
+        x1, y1, x2, y2 in pixels of the picture. Without boxes a bottom-up network finds everybody; to a top-down one
+        the whole picture is one person (which the recipe may look for first, see `testing.search`).
         `box_scores` (P,), as a detector gives them, multiply the poses' scores. Keypoints are in pixels of the picture.
         Raises `HRNetError` for pictures and boxes that cannot be used.
         """

@@ -1,34 +1,62 @@
-"""People found without boxes, each passed to the top-down network."""
+"""People found without boxes, each looked at again by the top-down network."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
+from hrnet.engines.engine import Engine
+from hrnet.geometry import extent_of
 from hrnet.results.pose import Pose
-from hrnet.settings import Inference
+from hrnet.tasks.pose_bottomup.inference import distinct
+from hrnet.tasks.pose_bottomup.settings import BottomUpRecipe
+from hrnet.tasks.pose_topdown.inference import FEWEST_JOINTS, TopDownInference
 
-MARGIN = 0.1  # the extent of joints is less than a person; as a share of the longer side
+LEAST_SIDE = 10  # pixels, of a person whose joints lie in one place
 
 
 class RefiningInference:
-    """Two inferences in a row: the first finds people, the second looks at each of them in a box of its own."""
+    """A bottom-up network that finds people, and a top-down one that looks at each of them in a box of its own and says
+    how sure it is; `refining` of the bottom-up recipe has the details."""
 
     takes_boxes = False
 
-    def __init__(self, first: Inference, second: Inference) -> None:
-        self.first, self.second = first, second
+    def __init__(self, recipe: BottomUpRecipe, engine: Engine, second: TopDownInference) -> None:
+        self.refining, self.second = recipe.refining, second
+        self.sure = second.recipe.testing.score_threshold  # of joints
+        generous = recipe.but(
+            testing__detection_threshold=self.refining.detection_threshold,
+            testing__score_threshold=self.refining.candidate_threshold,
+        )
+        size = recipe.testing.input_size or min(recipe.model.input_size)
+        sizes = [max(1, round(scale * size)) for scale in self.refining.scales]
+        self.finders = [generous.but(testing__input_size=each).inference(engine) for each in sizes]
 
     def predict(self, items: Iterable[tuple[Any, ...]]) -> Iterator[list[Pose]]:
-        """Poses of each picture, in order; their scores are the products of both networks' scores."""
+        """Poses of each picture, in order, the surest first; their scores are those of the last look."""
         for image, *_ in items:
             pixels: Any = image() if callable(image) else image
-            found = next(self.first.predict([(pixels, None, None)]))
-            boxes = np.array([widened(pose.box) for pose in found]).reshape(-1, 4)
-            yield next(self.second.predict([(pixels, boxes, np.array([pose.score for pose in found]))]))
+            yield self.poses(pixels)
+
+    def poses(self, image: np.ndarray) -> list[Pose]:
+        """Everybody in a picture (H, W, 3), the surest first."""
+        boxes, people = [pose.box for finder in self.finders for pose in finder.poses(image)], []
+        for look in range(self.refining.looks):
+            widest = np.array([widened(box, self.refining.margin) for box in boxes]).reshape(-1, 4)
+            seen = next(self.second.predict([(image, widest, None)]))
+            if self.refining.search and look == 0:
+                seen += next(self.second.predict([(image, None, None)]))
+            people = distinct(sorted(seen, key=lambda pose: -pose.score), self.refining.nms_threshold, self.sure)
+            boxes = [self.extent(pose) for pose in people]
+        return [pose for pose in people if pose.score >= self.refining.score_threshold]
+
+    def extent(self, pose: Pose) -> np.ndarray:
+        """The extent of a person's sure joints; of too few, the box that was looked at."""
+        sure = pose.scores > self.sure
+        return extent_of(pose.keypoints[sure]) if sure.sum() >= FEWEST_JOINTS else pose.box
 
 
-def widened(box: np.ndarray) -> np.ndarray:
+def widened(box: np.ndarray, margin: float) -> np.ndarray:
     """The extent x1, y1, x2, y2 of a person's joints as the box of the person."""
-    margin = MARGIN * max(box[2] - box[0], box[3] - box[1], 10)
-    return np.array([box[0] - margin, box[1] - margin, box[2] + margin, box[3] + margin], float)
+    more = margin * max(box[2] - box[0], box[3] - box[1], LEAST_SIDE)
+    return np.array([box[0] - more, box[1] - more, box[2] + more, box[3] + more], float)

@@ -70,8 +70,8 @@ def evaluate(
     sets = [text for text in data if not OVERRIDE.match(text)]
     if len(sets) != 1:
         raise UsageError(f"expected one data set, found {len(sets)}: evaluate them one by one")
-    if task is None and recipe is None and weights is None and (refine or input_size):
-        task = "pose_bottomup"
+    if task is None and recipe is None and weights is None:
+        task = "pose_bottomup" if refine or input_size else "pose_topdown"
     usual = usual_way(weights)
     named: dict[str, Any] = {"task": task, "refine": refine, "input_size": input_size, "changes": changes}
     run: dict[str, Any] = {"engine": engine or usual[0], "precision": precision or usual[1], "device": device}

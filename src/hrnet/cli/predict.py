@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MOST_DRAWINGS = 4  # waiting for their turn; each holds only its poses
 BOXES_HELP = (
     'JSON list of {"file_name" or "image_id", "bbox": [x, y, w, h], "score"?}. '
-    "In pictures that it does not name, the surest person is looked for."
+    "In pictures that it does not name, people are looked for."
 )
 
 
@@ -31,7 +31,9 @@ def predict(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Pictures, folders of pictures, patterns.")],
     task: Annotated[
         str | None,
-        typer.Option(help="pose_topdown, pose_bottomup or segmentation; default: pose_topdown."),
+        typer.Option(
+            help="pose_topdown, pose_bottomup or segmentation; default: bottom-up finds people, top-down looks."
+        ),
     ] = None,
     recipe: Annotated[str | None, typer.Option(help="Recipe of the weights; default: the one they carry.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Weights file; default: the embedded weights.")] = None,
@@ -41,8 +43,13 @@ def predict(
     draw: Annotated[bool, typer.Option("--draw/--no-draw", help="Write pictures with results drawn.")] = True,
     min_score: Annotated[float, typer.Option(help="Joints scored below are not drawn.")] = 0.3,
     refine: Annotated[
-        bool, typer.Option("--refine", help="Pass people found bottom-up to the top-down network.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--refine/--no-refine",
+            help="Pass people found bottom-up to the top-down network; default: yes where no task, recipe or weights "
+            "are named.",
+        ),
+    ] = None,
     input_size: Annotated[
         int | None,
         typer.Option(metavar="PX", min=1, help="Bottom-up: shorter side of a picture as the network sees it."),
@@ -74,7 +81,10 @@ def predict(
     if people is not None and not predictor.takes_boxes:
         raise UsageError(f"{predictor.recipe.name} takes no boxes: leave --boxes out")
     check_writing(kind, form, paths, out)
-    typer.echo(f"engine: {(predictor if people else predictor.without_boxes).engine_note}")
+    looking = predictor if people else predictor.without_boxes
+    while looking is not None:
+        typer.echo(f"engine: {looking.engine_note}")
+        looking = looking.second
     files = drawings(paths, out) if draw or kind.beside else {}
     rows, failed, stopped = predicted(paths, predictor, people, kind, Sheets(files, draw, min_score))
     failures += failed

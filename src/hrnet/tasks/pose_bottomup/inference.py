@@ -99,12 +99,14 @@ class BottomUpInference:
         return Frame.around(middle, size[0] / short, size)
 
 
-def distinct(poses: list[Pose], threshold: float) -> list[Pose]:
-    """The poses, the surest first, less those that show a person once more: OKS above `threshold` with a surer one."""
+def distinct(poses: list[Pose], threshold: float, sure: float = 0.0) -> list[Pose]:
+    """The poses, the surest first, less those that show a person once more: OKS above `threshold` with a surer one,
+    over the joints that they score above `sure`."""
     if not threshold or len(poses) < 2 or not poses[0].skeleton.sigmas:
         return poses
     keypoints = np.stack([pose.keypoints for pose in poses]).astype(float)
-    there = np.stack([pose.scores > 0 for pose in poses])  # a joint that nothing was found of lies anywhere
+    there = np.stack([pose.scores > sure for pose in poses])  # a joint that nothing was found of lies anywhere
+    there |= ~there.any(axis=1, keepdims=True)
     extents = np.array([extent_of(points[seen]) for points, seen in zip(keypoints, there, strict=True)])
     areas = AREA * np.prod(extents[:, 2:] - extents[:, :2], axis=1)
     scores, sigmas = np.array([pose.score for pose in poses]), np.array(poses[0].skeleton.sigmas)

@@ -8,6 +8,7 @@ from hrnet.tasks.pose_bottomup.settings import (
     BottomUpRecipe,
     CodecSettings,
     LossSettings,
+    Refining,
     Testing,
 )
 
@@ -80,12 +81,12 @@ small_512 = BottomUpRecipe(
     name="pose_bottomup/small_512",
     model=BottomUpModel(backbone=SMALL_V1.but(width=28, init="kaiming"), input_size=(256, 256), residual_blocks=1),
     augmentation=Augmentation(
-        scale=(0.7, 1.8), mosaics=12000, paste=0.4, colour=0.25, blur=0.15, size=(0.2, 0.9), overlap=0.4
+        scale=(0.5, 1.8), mosaics=12000, paste=0.4, colour=0.25, blur=0.15, size=(0.2, 1.2), overlap=0.4, inside=0.4
     ),
     codec=CodecSettings(unlabelled="unknown"),
     loss=LossSettings(foreground=4.0, push=1e-2, pull=1e-2),
-    optim=Optim(name="adamw", lr=1.5e-3, weight_decay=0.02, schedule="cosine", warmup=0.03),
-    training=Training(epochs=6, batch_size=32, precision="bf16", ema_decay=0.999),
+    optim=Optim(name="adamw", lr=1e-3, weight_decay=0.02, schedule="cosine", warmup=0.03),
+    training=Training(epochs=5, batch_size=16, precision="bf16", ema_decay=0.999),
     testing=Testing(
         input_size=320,
         grouping="near",
@@ -94,6 +95,7 @@ small_512 = BottomUpRecipe(
         fewest_joints=3,
         nms_threshold=0.3,
     ),
+    refining=Refining(candidate_threshold=0.2, scales=(1.0, 0.6), search=True, score_threshold=0.44),
     # Photographs of the demo, so that it shows what the network makes of unseen people.
     without=("000000000785", "000000000790", "000000129648", "000000214753", "000000252219"),
 )

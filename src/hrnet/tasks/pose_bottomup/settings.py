@@ -136,6 +136,28 @@ class LossSettings(Settings):
     kind: Literal["exp", "max"] = Field(default="exp", description="push by exp(-d**2), or by max(0, 1 - d)")
 
 
+class Refining(Settings):
+    """How a top-down network looks again at the people who were found (`--refine`): at more of them than would be put
+    out, since it is the one that judges."""
+
+    detection_threshold: float = Field(default=0.1, description="as testing.detection_threshold, for a second look")
+    candidate_threshold: float = Field(default=0.0, ge=0, description="people scored below are not looked at again")
+    scales: tuple[Scale, ...] = Field(
+        default=(1.0,), min_length=1, description="factors of testing.input_size; people found at any are looked at"
+    )
+    search: bool = Field(default=False, description="look also at whom the top-down network finds in the whole picture")
+    looks: int = Field(
+        default=2, ge=1, description="how often; each after the first in the extent of joints just found"
+    )
+    margin: float = Field(
+        default=0.1, ge=0, description="the extent of joints is less than a person; as a share of its longer side"
+    )
+    score_threshold: float = Field(default=0.0, ge=0, description="people whom it scores below are not put out")
+    nms_threshold: float = Field(
+        default=0.3, ge=0, le=1, description="OKS from which the surer of two people drops the other; 0 keeps all"
+    )
+
+
 class Testing(Settings):
     """How pictures are predicted."""
 
@@ -185,6 +207,7 @@ class BottomUpRecipe(Recipe):
     codec: CodecSettings = CodecSettings()
     loss: LossSettings = LossSettings()
     testing: Testing = Testing()
+    refining: Refining = Refining()
     without: tuple[str, ...] = Field(default=(), description="pictures never trained on, by file name less its ending")
 
     @model_validator(mode="after")
