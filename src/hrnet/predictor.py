@@ -232,7 +232,7 @@ def judge_for(recipe: Recipe) -> Judge:
 
     @cache
     def answers(engine: Engine) -> list[list[Any]]:
-        return list(recipe.inference(engine).predict(drawn_items(recipe)))
+        return list(recipe.probed.inference(engine).predict(drawn_items(recipe)))
 
     def judge(engine: Engine, reference: Engine) -> Agreement:
         verdict = recipe.agreement(answers(engine), answers(reference), engine.precision)

@@ -260,6 +260,11 @@ class Recipe(Settings, ABC):
         shrink = min(1.0, (PROBE_PIXELS / (width * height)) ** 0.5)
         return max(32, round(width * shrink / 32) * 32), max(32, round(height * shrink / 32) * 32)
 
+    @property
+    def probed(self) -> "Recipe":
+        """The recipe by whose results engines are compared: itself, with nothing that only costs time and memory."""
+        return self
+
     def agreement(self, found: Sequence[Any], reference: Sequence[Any], precision: str) -> "Agreement | None":
         """How well the results of two engines agree on the same items, judged by the budget of a precision; None where
         the task has no measure of its own, and the engines' outputs are compared instead."""

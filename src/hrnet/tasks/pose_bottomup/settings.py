@@ -246,6 +246,12 @@ class BottomUpRecipe(Recipe):
 
         return BottomUpInference(self, engine)
 
+    @property
+    def probed(self) -> "BottomUpRecipe":
+        """The recipe, showing the network no larger pictures than training does."""
+        crop = min(self.model.input_size)
+        return self.but(testing__input_size=min(self.testing.input_size or crop, crop))
+
     def agreement(self, found: Sequence[Any], reference: Sequence[Any], precision: str) -> "Agreement | None":
         """How well two runs agree on who is there: see `agreement.py`."""
         from hrnet.tasks.pose_bottomup.agreement import agreement
