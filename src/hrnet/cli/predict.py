@@ -32,7 +32,7 @@ def predict(
     task: Annotated[
         str | None,
         typer.Option(
-            help="pose_topdown, pose_bottomup or segmentation; default: bottom-up finds people, top-down looks."
+            help="pose_topdown, pose_bottomup or segmentation; default: bottom-up finds people, top-down looks at each."
         ),
     ] = None,
     recipe: Annotated[str | None, typer.Option(help="Recipe of the weights; default: the one they carry.")] = None,
