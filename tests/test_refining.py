@@ -49,7 +49,7 @@ def test_each_look_is_into_the_box_of_the_look_before(everybody):
     people, margin = [p for finder in inference.finders for p in finder.poses(image)], inference.refining.margin
     boxes = np.array([widened(pose.box, margin) for pose in people])
     once, surest = (next(inference.second.predict([(image, each, None)])) for each in (boxes, None))
-    looked = np.array([widened(inference.extent(pose), margin) for pose in once + surest])
+    looked = np.array([widened(inference.box(pose), margin) for pose in once + surest])
     for pose in inference.poses(image):
         assert np.abs(looked - pose.box).max(axis=1).min() < 0.1
 

@@ -28,10 +28,11 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score a predictor on a data set: `{"metrics": {...}, ...}`, plain values, ready for JSON.
 
-    The set decides by what: OKS AP, PCKh or PCK for poses. `boxes` is a detector's file, in whose boxes people are
-    looked for instead of in those that the set gives. `results` is where the poses found are written, as COCO results
-    (.json) or MPII's `pred.mat` (.mat), also where there is no truth to score them by. `html` is where a page with all
-    figures, their plots and the best and worst people is written.
+    The set decides by what: OKS AP, PCKh or PCK for poses. `Predictor()` looks into the boxes that the set gives, and
+    finds people itself where `refine` or `input_size` was named. `boxes` is a detector's file, in whose boxes people
+    are looked for instead of in those that the set gives. `results` is where the poses found are written, as COCO
+    results (.json) or MPII's `pred.mat` (.mat), also where there is no truth to score them by. `html` is where a page
+    with all figures, their plots and the best and worst people is written.
     """
     if any(value is not None for value in predictor.bottom_up.values()):
         predictor = predictor.without_boxes

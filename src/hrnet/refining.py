@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 
 from hrnet.engines.engine import Engine
-from hrnet.geometry import extent_of
 from hrnet.results.pose import Pose
 from hrnet.tasks.pose_bottomup.inference import distinct
 from hrnet.tasks.pose_bottomup.settings import BottomUpRecipe
-from hrnet.tasks.pose_topdown.inference import FEWEST_JOINTS, TopDownInference
+from hrnet.tasks.pose_topdown.inference import TopDownInference
 
 LEAST_SIDE = 10  # pixels, of a person whose joints lie in one place
 
@@ -44,16 +43,16 @@ class RefiningInference:
         for look in range(self.refining.looks):
             widest = np.array([widened(box, self.refining.margin) for box in boxes]).reshape(-1, 4)
             seen = next(self.second.predict([(image, widest, None)]))
-            if self.refining.search and look == 0:
+            if self.refining.search and not look:
                 seen += next(self.second.predict([(image, None, None)]))
             people = distinct(sorted(seen, key=lambda pose: -pose.score), self.refining.nms_threshold, self.sure)
-            boxes = [self.extent(pose) for pose in people]
+            boxes = [self.box(pose) for pose in people]
         return [pose for pose in people if pose.score >= self.refining.score_threshold]
 
-    def extent(self, pose: Pose) -> np.ndarray:
-        """The extent of a person's sure joints; of too few, the box that was looked at."""
-        sure = pose.scores > self.sure
-        return extent_of(pose.keypoints[sure]) if sure.sum() >= FEWEST_JOINTS else pose.box
+    def box(self, pose: Pose) -> np.ndarray:
+        """Where the next look goes: the extent of a person's sure joints; with too few, where the last one went."""
+        extent = self.second.extent(pose.keypoints, pose.scores)
+        return pose.box if extent is None else extent
 
 
 def widened(box: np.ndarray, margin: float) -> np.ndarray:

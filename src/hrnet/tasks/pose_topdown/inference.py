@@ -116,13 +116,18 @@ class TopDownInference:
             return image, boxes, box_scores
         points, scores = outputs
         best = int(scores.sum(axis=1).argmax())
-        sure = scores[best] > self.recipe.testing.score_threshold
-        if sure.sum() < FEWEST_JOINTS:
+        extent = self.extent(frames[best].to_picture(points[best]), scores[best])
+        if extent is None:
             return image, None, box_scores
-        x1, y1, x2, y2 = extent_of(frames[best].to_picture(points[best][sure]))
+        x1, y1, x2, y2 = extent
         margin = 0.05 * max(x2 - x1, y2 - y1)
         box = np.array([max(x1 - margin, 0), max(y1 - margin, 0), min(x2 + margin, width), min(y2 + margin, height)])
         return image, box[None] if (box[2:] - box[:2] > 1).all() else None, box_scores
+
+    def extent(self, points: np.ndarray, scores: np.ndarray) -> np.ndarray | None:
+        """The extent x1, y1, x2, y2 of a person's sure joints; None where they are too few to tell where it is."""
+        sure = scores > self.recipe.testing.score_threshold
+        return extent_of(points[sure]) if sure.sum() >= FEWEST_JOINTS else None
 
     def keypoints(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Keypoints (B, K, 2) in pixels of the input and scores (B, K) of crops (B, H, W, 3) uint8."""
