@@ -39,16 +39,7 @@ def main(input_size: str = "1536") -> None:
         save_weights(folder / "w32.safetensors", recipe.model.build(), recipe.to_yaml(), {}, half=False)
         noise = np.random.default_rng(0).integers(0, 256, (3000, 4000, 3), np.uint8)
         write_image(folder / "large.png", noise)
-        call = [
-            "hrnet",
-            "predict",
-            "large.png",
-            "--weights",
-            "w32.safetensors",
-            "--input-size",
-            input_size,
-            "--no-draw",
-        ]
+        call = f"hrnet predict large.png --weights w32.safetensors --input-size {input_size} --no-draw".split()
         for label in ("first", "later"):  # a process of its own for each, that has no other children
             print(label)
             command = [sys.executable, "-c", MEASURED, *call]
