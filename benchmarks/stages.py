@@ -50,11 +50,11 @@ def stages(recipe: Recipe, engine: Engine, items: list, batch: int) -> Counter:
         began = time.perf_counter()
         image = read_image(path)
         read = time.perf_counter()
-        _, crops = inference.cropped((image, boxes, None))
+        state, crops = inference.prepare((image, boxes, None))
         cropped = time.perf_counter()
         before = engine.seconds  # type: ignore[attr-defined]
-        for k in range(0, len(crops), batch):
-            inference.keypoints(np.stack(crops[k : k + batch]))
+        batches = [inference.run(np.stack(crops[k : k + batch])) for k in range(0, len(crops), batch)]
+        inference.finish(state, [answer for each in batches for answer in zip(*each, strict=True)])
         network, done = engine.seconds - before, time.perf_counter()  # type: ignore[attr-defined]
         spent = (read - began, cropped - read, network, done - cropped - network)
         taken.update(dict(zip(STAGES, spent, strict=True)))

@@ -34,7 +34,7 @@ def main(folder: str) -> None:
         print(f"{label:<50} PCK@0.2 {value:.4f}  {interval}, nobody in {nobody} pictures")
 
     def pictures() -> Iterable[tuple]:
-        return ((record.read(), None, None) for record in data.records)
+        return ((record.read, None, None) for record in data.records)
 
     one = hrnet.Predictor(task="pose_topdown", **fp32)
     skeleton = one.recipe.model.keypoints
@@ -43,7 +43,7 @@ def main(folder: str) -> None:
     for label, search in (("the whole picture is the box", False), ("looked for first (testing.search)", True)):
         one.inference.recipe = one.recipe.but(testing__search=search)
         tell(label, one.inference.predict(pictures()))
-    boxed = ((record.read(), np.array([person.box for person in record.people]), None) for record in data.records)
+    boxed = ((record.read, np.array([person.box for person in record.people]), None) for record in data.records)
     tell("boxes given", one.inference.predict(boxed))
     tell("found bottom-up", hrnet.Predictor(task="pose_bottomup", **fp32).inference.predict(pictures()))
     tell(

@@ -46,11 +46,11 @@ def test_boxes_decide_who_looks():
 def test_each_look_is_into_the_box_of_the_look_before(everybody):
     inference = everybody.without_boxes.inference
     image = read_image(STREET)
-    people, margin = [p for finder in inference.finders for p in finder.poses(image)], inference.refining.margin
-    boxes = np.array([widened(pose.box, margin) for pose in people])
+    (((_, extents),),), margin = inference.first.predict([(image, None, None)]), inference.refining.margin
+    boxes = widened(extents, margin)
     once, surest = (next(inference.second.predict([(image, each, None)])) for each in (boxes, None))
-    looked = np.array([widened(inference.box(pose), margin) for pose in once + surest])
-    for pose in inference.poses(image):
+    looked = widened([inference.box(pose) for pose in once + surest], margin)
+    for pose in next(inference.predict([(image, None, None)])):
         assert np.abs(looked - pose.box).max(axis=1).min() < 0.1
 
 
@@ -59,8 +59,9 @@ def test_a_picture_without_people_stays_empty(everybody):
 
 
 def test_a_box_grows_by_a_share_of_its_longer_side():
-    assert widened(np.array([10.0, 20, 40, 120]), 0.1).tolist() == [0, 10, 50, 130]
-    assert widened(np.array([5.0, 5, 5, 5]), 0.1).tolist() == [4, 4, 6, 6]
+    extents = [np.array([10.0, 20, 40, 120]), np.array([5.0, 5, 5, 5])]
+    assert widened(extents, 0.1).tolist() == [[0, 10, 50, 130], [4, 4, 6, 6]]
+    assert widened([], 0.1).shape == (0, 4)
 
 
 def test_evaluation_looks_into_the_boxes_of_the_set_unless_told(everybody, tmp_path):

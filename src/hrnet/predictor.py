@@ -1,10 +1,8 @@
 """Predictor: a recipe, weights and an engine, from a picture to poses."""
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
-from itertools import groupby, islice
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +14,7 @@ from hrnet.engines.cache import digest, file_digest, proven_int8
 from hrnet.engines.choosing import OWN_ENGINE, Choice, Judge, Network, Way, Wish, choose, engine_of, outputs_agree
 from hrnet.engines.engine import Engine
 from hrnet.engines.exported import FORMATS, read_exported
+from hrnet.engines.pipeline import Inference
 from hrnet.errors import HRNetError, UsageError
 from hrnet.images import as_rgb, read_image
 from hrnet.refining import RefiningInference
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 Boxes = Sequence[Sequence[float]] | np.ndarray
-PICTURES_AHEAD = 2  # that are read while the network is busy with the one before
 
 
 class Predictor:
@@ -102,7 +100,7 @@ class Predictor:
         return self.choice.why
 
     @cached_property
-    def inference(self) -> Any:
+    def inference(self) -> Inference[Any]:
         """The recipe's prediction path on the engine."""
         return self.recipe.inference(self.engine)
 
@@ -111,18 +109,19 @@ class Predictor:
         if not isinstance(self.recipe, BottomUpRecipe):
             raise UsageError(f"{self.recipe.name} finds nobody to refine: name a bottom-up recipe, or leave refine out")
         self.second = second or Predictor(task="pose_topdown", **self.options)
-        ours, theirs = (each.recipe.model.keypoints for each in (self, self.second))  # type: ignore[attr-defined]
+        looking: Any = self.second.inference
+        ours, theirs = self.recipe.model.keypoints, looking.skeleton
         if ours.keypoints != theirs.keypoints:
             raise UsageError(
                 f"{self.recipe.name} finds keypoints of {ours.name}, and {self.second.recipe.name} those of "
                 f"{theirs.name}: leave refine out"
             )
-        self.inference = RefiningInference(self.recipe, self.engine, self.second.inference)
+        self.inference = RefiningInference(self.recipe, self.engine, looking)
 
     @property
     def takes_boxes(self) -> bool:
         """Whether people are looked for in boxes; bottom-up recipes find them by themselves, others look for nobody."""
-        return getattr(self.inference, "takes_boxes", True)
+        return self.inference.takes_boxes
 
     @cached_property
     def without_boxes(self) -> "Predictor":
@@ -171,9 +170,7 @@ class Predictor:
         """
         for without, group in groupby(items, key=lambda item: item[1] is None):
             answering = self.without_boxes if without else self
-            given = (answering.checked_item(*item) for item in group)
-            attempt = getattr(answering.inference, "attempt", None)
-            yield from attempt(given) if attempt else one_by_one(answering.inference.predict, given)
+            yield from answering.inference.attempt(answering.checked_item(*item) for item in group)
 
     def checked_item(self, image: Any, boxes: Boxes | None, box_scores: Any) -> tuple[Any, np.ndarray | None, Any]:
         """An item as the inference takes it: the picture as a function that reads it and checks the boxes."""
@@ -253,23 +250,6 @@ def drawn_items(recipe: Recipe) -> list[tuple[np.ndarray, np.ndarray, None]]:
     """Pictures of drawn people, of the size at which engines are compared, with their boxes."""
     records = figures(4 if recipe.any_size else 16, size=recipe.probe_size).records
     return [(record.read(), record.boxes, None) for record in records]
-
-
-def one_by_one(predict: Callable, items: Iterable[tuple[Any, Any, Any]]) -> Iterator[list[Any] | HRNetError]:
-    """Items through a prediction path that does not go on after an error; pictures are read ahead in a thread."""
-    source = iter(items)
-    with ThreadPoolExecutor(1) as reading:
-        ahead: deque[tuple[Future, Any, Any]] = deque()
-        while True:
-            given = islice(source, PICTURES_AHEAD - len(ahead))
-            ahead.extend((reading.submit(read), boxes, box_scores) for read, boxes, box_scores in given)
-            if not ahead:
-                return
-            pixels, boxes, box_scores = ahead.popleft()
-            try:
-                yield next(predict([(pixels.result(), boxes, box_scores)]))
-            except HRNetError as error:
-                yield error
 
 
 def check_device(device: str) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from hrnet.engines.engine import Engine
+    from hrnet.engines.pipeline import Inference
     from hrnet.results.agreement import Agreement
 
 
@@ -208,12 +209,6 @@ class Samples(Protocol):
     def __getitem__(self, key: tuple[int, int]) -> "tuple[np.ndarray, ...]": ...
 
 
-class Inference(Protocol):
-    """A recipe and an engine, ready to predict. `items` yields `(picture, boxes or None, box scores or None)`."""
-
-    def predict(self, items: Iterable[Any]) -> Iterator[list[Any]]: ...
-
-
 class Recipe(Settings, ABC):
     """Everything that determines a training, as a row of a paper's table.
 
@@ -242,7 +237,7 @@ class Recipe(Settings, ABC):
         """The loss: `criterion(outputs, *targets)` to one number, where `outputs` is what the network returns."""
 
     @abstractmethod
-    def inference(self, engine: "Engine") -> Inference:
+    def inference(self, engine: "Engine") -> "Inference[Any]":
         """The prediction path on an engine that runs the network."""
 
     @property

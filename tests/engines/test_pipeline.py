@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hrnet.engines.pipeline import BATCHES_AHEAD, flow
+from hrnet.engines.pipeline import BATCHES_AHEAD, BatchedInference, flow, pixels_of
 from hrnet.errors import HRNetError
 
 
@@ -34,11 +34,8 @@ def test_every_crop_is_answered_in_its_place(counts, size):
     found = list(flow(enumerate(counts), crops_of, run, size))
     assert [number for number, _ in found] == list(range(len(counts)))
     for (number, outputs), count in zip(found, counts, strict=True):
-        if count == 0:
-            assert outputs == ()
-            continue
-        np.testing.assert_array_equal(outputs[0], np.full(count, 2 * number))
-        np.testing.assert_array_equal(outputs[1], [[number, place] for place in range(count)])
+        assert [twice for twice, _ in outputs] == [2 * number] * count
+        assert [tuple(given) for _, given in outputs] == [(number, place) for place in range(count)]
     assert sum(batches) == sum(counts)
     assert all(each == size for each in batches[:-1])
 
@@ -52,7 +49,7 @@ def test_crops_of_different_sizes_never_share_a_batch():
 
     sides = [2, 2, 3, 3, 3, 2]
     found = list(flow(sides, lambda side: (side, [np.ones((side, side, 3))]), run, 4))
-    assert [int(outputs[0][0]) for _, outputs in found] == [3 * side * side for side in sides]
+    assert [int(total) for _, ((total,),) in found] == [3 * side * side for side in sides]
     assert [shape[:2] for shape in shapes] == [(2, 2), (3, 3), (1, 2)]
 
 
@@ -121,3 +118,56 @@ def test_an_error_waits_for_the_items_before_it():
         for number, _ in flow(range(4), prepare, slowly, 1):
             seen.append(number)
     assert seen == [0, 1]
+
+
+def test_the_engine_goes_on_while_an_item_is_finished():
+    reached = [threading.Event() for _ in range(3)]
+
+    def run(batch):
+        reached[batch[0, 0, 0, 0]].set()
+        time.sleep(0.02)
+        return doubled(batch)
+
+    for number, _ in flow(((n, 2) for n in range(3)), crops_of, run, 1):
+        assert all(event.wait(2) for event in reached[number + 1 : number + 2])
+
+
+def test_large_crops_share_no_batch_that_would_fill_the_memory(monkeypatch):
+    monkeypatch.setattr("hrnet.engines.pipeline.MOST_BYTES", 3 * 12)
+    sizes = []
+
+    def run(batch):
+        sizes.append(len(batch))
+        return (batch.sum(axis=(1, 2, 3)),)
+
+    for side in (2, 4):  # 12 bytes, then 48, more than all that may be held
+        list(flow(range(6), lambda _, side=side: (None, [np.ones((side, side, 3), np.uint8)]), run, 4))
+    assert sizes == [3, 3] + [1] * 6
+
+
+class Halves(BatchedInference):
+    """Refuses odd numbers when they are prepared, and 4 when it is finished."""
+
+    batch_size = 2
+
+    def prepare(self, item):
+        if pixels_of(item[0]).item() % 2:
+            raise HRNetError("odd")
+        return None, [pixels_of(item[0])]
+
+    def run(self, crops):
+        return (crops // 2,)
+
+    def finish(self, state, answers):
+        if answers[0][0].item() == 2:
+            raise HRNetError("two")
+        return [answers[0][0].item()]
+
+
+def test_a_picture_that_cannot_be_used_answers_with_its_error_and_the_others_go_on():
+    items = [(lambda n=n: np.array([n]), None, None) for n in (0, 1, 2, 4, 5, 6)]
+    assert [str(found) for found in Halves().attempt(items)] == ["[0]", "odd", "[1]", "two", "odd", "[3]"]
+    walk = Halves().predict(items)
+    assert next(walk) == [0]
+    with pytest.raises(HRNetError, match="odd"):
+        next(walk)

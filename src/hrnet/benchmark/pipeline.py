@@ -40,7 +40,7 @@ def measure_pipeline(predictor: Predictor, items: Sequence[tuple[Path, Any, Any]
 
     inference: Any = predictor.inference
     size = inference.recipe.testing.batch_size
-    crops = np.stack([crop for item in items for crop in inference.cropped((read_image(item[0]), *item[1:]))[1]])
+    crops = np.stack([crop for item in items for crop in inference.prepare((read_image(item[0]), *item[1:]))[1]])
     flip = inference.recipe.testing.flip
     network = loaded(predictor.recipe, predictor.weights)
 
@@ -60,9 +60,8 @@ def measure_pipeline(predictor: Predictor, items: Sequence[tuple[Path, Any, Any]
 
     def one_at_a_time() -> None:
         for path, boxes, scores in items:
-            framed, seen = published.cropped((read_image(path), boxes, scores))
-            outputs = [published.keypoints(crop[None]) for crop in seen]
-            published.poses(framed, tuple(np.concatenate(each) for each in zip(*outputs, strict=True)))
+            framed, seen = published.prepare((read_image(path), boxes, scores))
+            published.finish(framed, [tuple(each[0] for each in published.run(crop[None])) for crop in seen])
 
     calls = {STREAM: lambda: list(predictor.stream(items)), ENGINE: bare, PUBLISHED: one_at_a_time}
     times = {name: float(np.median(each)) for name, each in interleaved(calls, 0, rounds, in_turn=1).items()}

@@ -101,7 +101,7 @@ def from_residuals(predictor: "Predictor", data: str | Path, images: Sequence[Pa
             for record in found.records
         ]
         groups = [(record, people) for record, people in groups if people and all(person.area > 0 for person in people)]
-        items = ((record.read(), np.array([person.box for person in people]), None) for record, people in groups)
+        items = ((record.read, np.array([person.box for person in people]), None) for record, people in groups)
         for (_, people), poses in zip(groups, predictor.inference.predict(items), strict=True):
             for person, pose in zip(people, poses, strict=True):
                 labelled = (positions >= 0) & (person.visibility[positions] > 0)

@@ -1,5 +1,6 @@
 """Keeping an engine busy: reading and cropping run ahead in threads, and crops of several items share batches."""
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,13 +10,87 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from hrnet.engines.engine import cores
+from hrnet.engines.engine import Engine, cores
+from hrnet.errors import HRNetError
 
-Item = TypeVar("Item")
+Anything = TypeVar("Anything")
 State = TypeVar("State")
+Result = TypeVar("Result")
 Arrays = tuple[np.ndarray, ...]
+Picture = np.ndarray | Callable[[], np.ndarray]  # (H, W, 3) RGB uint8, or what reads it when its turn comes
+Item = tuple[Picture, np.ndarray | None, np.ndarray | None]  # with boxes (P, 4) x1 y1 x2 y2 and their scores (P,)
 
 BATCHES_AHEAD = 2  # one that runs and one that waits
+MOST_BYTES = 32_000_000  # of a batch: larger ones cost memory and gain nothing
+
+
+class Inference(ABC, Generic[Result]):
+    """A recipe and an engine, ready to predict: prediction, validation and evaluation all walk this path."""
+
+    takes_boxes = False
+
+    @abstractmethod
+    def attempt(self, items: Iterable[Item]) -> Iterator[list[Result] | HRNetError]:
+        """The results of each picture, in order; one that cannot be used answers with its error, the others go on.
+
+        What is held at once does not grow with the number of pictures. Tasks that take no boxes leave them unread.
+        """
+
+    def predict(self, items: Iterable[Item]) -> Iterator[list[Result]]:
+        """The results of each picture, in order. Raises the error of the first that cannot be used."""
+        for found in self.attempt(items):
+            if isinstance(found, HRNetError):
+                raise found
+            yield found
+
+
+class BatchedInference(Inference[Result], Generic[State, Result]):
+    """Inference in three steps: a picture's crops, the network on batches of crops, the picture's results."""
+
+    batch_size: int
+
+    @abstractmethod
+    def prepare(self, item: Item) -> tuple[State, Sequence[np.ndarray]]:
+        """Crops (h, w, 3) of a picture, none or several, and what `finish` must know of it. Called in threads."""
+
+    @abstractmethod
+    def run(self, crops: np.ndarray) -> Arrays:
+        """Arrays, whose first axis is the batch's, for crops (B, h, w, 3) of one size."""
+
+    @abstractmethod
+    def finish(self, state: State, answers: list[Arrays]) -> list[Result]:
+        """The results of a picture from what `run` gave for each of its crops."""
+
+    def attempt(self, items: Iterable[Item]) -> Iterator[list[Result] | HRNetError]:
+        def prepared(item: Item) -> tuple[State | HRNetError, Sequence[np.ndarray]]:
+            try:
+                return self.prepare(item)
+            except HRNetError as error:
+                return error, []
+
+        for state, answers in flow(items, prepared, self.run, self.batch_size):
+            yield state if isinstance(state, HRNetError) else self.finished(state, answers)
+
+    def finished(self, state: State, answers: list[Arrays]) -> list[Result] | HRNetError:
+        """What `finish` gives, or what was wrong."""
+        try:
+            return self.finish(state, answers)
+        except HRNetError as error:
+            return error
+
+
+def seen_both_ways(engine: Engine, pictures: np.ndarray, at_once: bool = True) -> tuple[Arrays, Arrays]:
+    """What an engine puts out for pictures (B, H, W, 3), and for their mirror images, in one batch or in two."""
+    mirrored = pictures[:, :, ::-1]
+    if not at_once:
+        return engine.run(pictures), engine.run(mirrored)
+    both = engine.run(np.concatenate([pictures, mirrored]))
+    return tuple(each[: len(pictures)] for each in both), tuple(each[len(pictures) :] for each in both)
+
+
+def pixels_of(picture: Picture) -> np.ndarray:
+    """The picture itself, read where it is not yet."""
+    return picture() if callable(picture) else picture
 
 
 @dataclass
@@ -25,23 +100,22 @@ class Underway(Generic[State]):
     state: State
     answers: list[tuple["Future[Arrays]", int]]
 
-    def outputs(self) -> Arrays:
-        """The outputs of this item's crops, each array with one entry per crop; waits for them."""
-        rows = [[array[place] for array in batch.result()] for batch, place in self.answers]
-        return tuple(np.stack(each) for each in zip(*rows, strict=True))
+    def outputs(self) -> list[Arrays]:
+        """The outputs of each of this item's crops; waits for them."""
+        return [tuple(array[place] for array in batch.result()) for batch, place in self.answers]
 
 
 def flow(
-    items: Iterable[Item],
-    prepare: Callable[[Item], tuple[State, Sequence[np.ndarray]]],
+    items: Iterable[Anything],
+    prepare: Callable[[Anything], tuple[State, Sequence[np.ndarray]]],
     run: Callable[[np.ndarray], Arrays],
     batch_size: int,
-) -> Iterator[tuple[State, Arrays]]:
-    """Yield, for each item in order, its state and the outputs of `run` for its crops.
+) -> Iterator[tuple[State, list[Arrays]]]:
+    """Yield, for each item in order, its state and the outputs of `run` for each of its crops.
 
-    `prepare(item)` gives a state of the caller's choice and crops (N, H, W, 3), N may be 0; it is called in threads,
+    `prepare(item)` gives a state of the caller's choice and crops (H, W, 3), maybe none; it is called in threads,
     ahead of what is asked for. `run(batch)` gives arrays whose first axis is the batch's; it is called in one thread of
-    its own, with batches of up to `batch_size` crops of one size, in order. Outputs of an item without crops are ().
+    its own, with batches of up to `batch_size` crops of one size, in order.
     What is held is bounded: items up to twice the number of threads, and batches up to two. An error in `prepare` or
     `run` is raised where its item would have been.
     """
@@ -62,7 +136,8 @@ def flow(
                     break  # the items before it come first
                 state, crops = item.result()
                 underway.append(Underway(state, batcher.add(crops)))
-                while underway and batcher.ran(underway[0].answers, must=batcher.full):
+                # One item's batches may be all that run: it waits, lest the engine stand still while it is finished.
+                while underway and batcher.ran(underway[0].answers, must=batcher.full and len(underway) > 1):
                     first = underway.popleft()
                     yield first.state, first.outputs()
             batcher.flush()
@@ -89,13 +164,18 @@ class Batcher:
         """Put crops into batches; where the answer of each will be."""
         answers = []
         for crop in crops:
-            if self.crops and (len(self.crops) == self.size or self.crops[0].shape != crop.shape):
+            if self.crops and not self.fits(crop):
                 self.flush()
             answers.append((self.batch, len(self.crops)))
             self.crops.append(crop)
         if len(self.crops) == self.size:
             self.flush()
         return answers
+
+    def fits(self, crop: np.ndarray) -> bool:
+        """Whether a crop may share the batch that is being gathered."""
+        count = len(self.crops)
+        return count < self.size and crop.shape == self.crops[0].shape and (count + 1) * crop.nbytes <= MOST_BYTES
 
     def flush(self) -> None:
         """Send the batch that is being gathered, once there is room for it."""
@@ -123,6 +203,6 @@ class Batcher:
 def fulfil(answer: "Future[Arrays]", run: Callable[[np.ndarray], Arrays], crops: list[np.ndarray]) -> None:
     """Run a batch and put its outputs, or its error, where they are waited for."""
     try:
-        answer.set_result(run(np.stack(crops)))
+        answer.set_result(run(crops[0][None] if len(crops) == 1 else np.stack(crops)))
     except BaseException as error:
         answer.set_exception(error)

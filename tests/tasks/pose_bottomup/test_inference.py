@@ -35,6 +35,13 @@ def inference(engine=None, **testing):
     return BottomUpInference(higher_w32_512.but(**{f"testing__{k}": v for k, v in testing.items()}), engine)
 
 
+def maps(path, image):
+    """Heatmaps, tags and frame of a picture."""
+    frame, crops = path.prepare((image, None, None))
+    answers = [tuple(each[0] for each in path.run(crop[None])) for crop in crops]
+    return *path.maps(frame, answers), frame
+
+
 def test_input_sizes_and_windows_are_the_published_ones(reference):
     golden = reference("bottomup_resize")
     rows = zip(
@@ -100,7 +107,7 @@ def test_the_whole_path_is_the_published_one(name, scales, reference):
     golden = reference("bottomup_pipeline")
     engine = TorchEngine(filled(higher_w32_512.model.build()), "cpu")
     path = inference(engine, input_size=128, scales=scales)
-    heatmaps, tags, frame = path.maps(picture(60, 90))
+    heatmaps, tags, frame = maps(path, picture(60, 90))
     assert frame.size == tuple(golden[f"{name}/base_size_wh"])
     close = {"rtol": 1e-3, "atol": 5e-3}
     np.testing.assert_allclose(heatmaps[:, ::5, ::5], golden[f"{name}/heatmaps"][0], **close)
@@ -143,7 +150,7 @@ class Answers:
 def test_pictures_of_any_size_with_nobody_have_nobody(size):
     image = np.zeros((*size, 3), np.uint8)
     for grouping in ("exact", "fast", "gated", "near"):
-        assert inference(Answers(0.0), input_size=64, grouping=grouping).poses(image) == []
+        assert list(inference(Answers(0.0), input_size=64, grouping=grouping).predict([(image, None, None)])) == [[]]
 
 
 class Means(Answers):
@@ -156,9 +163,9 @@ class Means(Answers):
 
 def test_large_pictures_are_looked_at_one_by_one_with_the_same_answer(monkeypatch):
     image = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
-    at_once = inference(Means(0), input_size=64).maps(image)
+    at_once = maps(inference(Means(0), input_size=64), image)
     monkeypatch.setattr("hrnet.tasks.pose_bottomup.inference.LARGE", 1)
-    one_by_one = inference(Means(0), input_size=64).maps(image)
+    one_by_one = maps(inference(Means(0), input_size=64), image)
     assert len(np.unique(at_once[1])) == 2  # tags of the picture and of its mirror image
     for ours, theirs in zip(one_by_one[:2], at_once[:2], strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -166,7 +173,7 @@ def test_large_pictures_are_looked_at_one_by_one_with_the_same_answer(monkeypatc
 
 def test_numbers_that_are_none_are_refused_in_a_sentence():
     with pytest.raises(HRNetError, match="not finite: use precision fp32"):
-        inference(Answers(np.nan), input_size=64).poses(np.zeros((64, 64, 3), np.uint8))
+        next(inference(Answers(np.nan), input_size=64).predict([(np.zeros((64, 64, 3), np.uint8), None, None)]))
 
 
 def crowd(count=6, seed=0):

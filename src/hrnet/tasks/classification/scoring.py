@@ -16,7 +16,7 @@ def evaluate(inference: ClassificationInference, data: ImageFolderData) -> dict[
     The share of pictures whose class is among the k most probable; with five classes or fewer, or where fewer are
     listed (`testing.top`), there is no top-5.
     """
-    results = inference.predict((record.read(), None, None) for record in data.records)
+    results = inference.predict((record.read, None, None) for record in data.records)
     places = np.array(
         [place(record.label, found.labels) for record, (found,) in zip(data.records, results, strict=True)]
     )

@@ -1,12 +1,11 @@
-"""Pictures to the poses of everybody in them: sizes, flip test, several scales, aggregation, grouping. Prediction,
-validation and evaluation all walk this one path."""
+"""Pictures to the poses of everybody in them: sizes, flip test, several scales, aggregation, grouping."""
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from hrnet.engines.engine import Engine
+from hrnet.engines.pipeline import Arrays, BatchedInference, Item, pixels_of, seen_both_ways
 from hrnet.errors import HRNetError
 from hrnet.geometry import Frame, extent_of
 from hrnet.results.pose import Pose
@@ -16,40 +15,55 @@ from hrnet.tasks.pose_bottomup.grouping import group
 from hrnet.tasks.pose_bottomup.settings import BottomUpRecipe
 
 LONGEST = 16  # times the shorter side: the network sees the whole picture at once
-LARGE = 4_000_000  # numbers in a picture, as of 1024 x 1300 pixels in three colours
+LARGE = 4_000_000  # numbers in a picture, as of 1024 x 1300 pixels in three colours: mirrored apart, to save memory
 AREA = 0.53  # of the box, where no segment is known
 
 
-class BottomUpInference:
-    """A recipe and an engine, ready to predict."""
+class BottomUpInference(BatchedInference[Frame, Pose]):
+    """A recipe and an engine, ready to predict: everybody in a picture, the surest first.
 
-    takes_boxes = False
+    A picture goes through the network at each of the recipe's scales, a batch of its own with the mirrored picture:
+    sizes differ, and maps are large.
+    """
+
+    batch_size = 1
 
     def __init__(self, recipe: BottomUpRecipe, engine: Engine) -> None:
         self.recipe, self.engine = recipe, engine
         self.skeleton, self.layout = recipe.model.keypoints, Layout.of(recipe)
         self.input_size = recipe.testing.input_size or min(recipe.model.input_size)
+        self.scales = sorted(recipe.testing.scales, reverse=True)
 
-    def predict(self, items: Iterable[tuple[np.ndarray, Any, Any]]) -> Iterator[list[Pose]]:
-        """Poses of each picture, in order.
+    def prepare(self, item: Item) -> tuple[Frame, Sequence[np.ndarray]]:
+        """The picture at each scale, the largest first, and the frame between it and the network's input."""
+        image = pixels_of(item[0])
+        height, width = image.shape[:2]
+        if max(height, width) > LONGEST * min(height, width):
+            raise HRNetError(
+                f"a picture of {width} x {height} is too narrow: people are looked for where one side is at most "
+                f"{LONGEST} times the other, so cut it into parts"
+            )
+        return self.frame(width, height, 1.0), [self.frame(width, height, scale).warp(image) for scale in self.scales]
 
-        `items` yields `(image (H, W, 3) RGB uint8, or a function that reads it, ...)`; the rest is not used.
-        """
-        for image, *_ in items:
-            yield self.poses(image() if callable(image) else image)
+    def run(self, crops: np.ndarray) -> Arrays:
+        """What the network puts out for pictures (B, H, W, 3), then, with the flip test, for their mirror images."""
+        if not self.recipe.testing.flip:
+            return self.engine.run(crops)
+        plain, mirrored = seen_both_ways(self.engine, crops, at_once=crops.size < LARGE)
+        return *plain, *mirrored
 
-    def poses(self, image: np.ndarray) -> list[Pose]:
-        """Everybody in a picture (H, W, 3), the surest first."""
-        heatmaps, tags, frame = self.maps(image)
+    def finish(self, state: Frame, answers: list[Arrays]) -> list[Pose]:
+        """The people whom the maps of a picture show."""
+        heatmaps, tags = self.maps(state, answers)
         if not (np.isfinite(heatmaps).all() and np.isfinite(tags).all()):
             raise HRNetError(
                 "the network answered with numbers that are not finite: use precision fp32, or other weights"
             )
         people, scores = group(heatmaps, tags, self.recipe.testing)
-        cells = np.array(frame.size) / heatmaps.shape[2:0:-1]
+        cells = np.array(state.size) / heatmaps.shape[2:0:-1]
         found = [
             self.pose(
-                frame.to_picture(person[: len(self.skeleton), :2] * cells), person[: len(self.skeleton), 2], score
+                state.to_picture(person[: len(self.skeleton), :2] * cells), person[: len(self.skeleton), 2], score
             )
             for person, score in zip(people, scores, strict=True)
         ]
@@ -68,28 +82,16 @@ class BottomUpInference:
             skeleton=self.skeleton,
         )
 
-    def maps(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, Frame]:
-        """Heatmaps (J, h, w) and tags (J or 1, h, w, D) of a picture, over all scales and passes, and the frame between
-        the picture and the network's input, which the maps span."""
+    def maps(self, frame: Frame, answers: list[Arrays]) -> tuple[np.ndarray, np.ndarray]:
+        """Heatmaps (J, h, w) and tags (J or 1, h, w, D) of a picture, over all scales and passes."""
         testing = self.recipe.testing
-        height, width = image.shape[:2]
-        if max(height, width) > LONGEST * min(height, width):
-            raise HRNetError(
-                f"a picture of {width} x {height} is too narrow: people are looked for where one side is at most "
-                f"{LONGEST} times the other, so cut it into parts"
-            )
-        base = self.frame(width, height, 1.0)
-        aggregate = Aggregate(self.layout, base.size if testing.project and testing.grouping == "exact" else None)
+        aggregate = Aggregate(self.layout, frame.size if testing.project and testing.grouping == "exact" else None)
         tagged = min(testing.scales, key=lambda scale: abs(scale - 1))  # as published where 1 is among them
-        for scale in sorted(testing.scales, reverse=True):
-            batch = self.frame(width, height, scale).warp(image)[None]
-            if testing.flip:
-                batch = np.concatenate([batch, batch[:, :, ::-1]])
-            step = len(batch) if batch[0].size < LARGE else 1  # at once, or one look after the other to save memory
-            runs = [self.engine.run(batch[n : n + step]) for n in range(0, len(batch), step)]
-            passes = [[output[n] for output in outputs] for outputs in runs for n in range(step)]
+        for scale, outputs in zip(self.scales, answers, strict=True):
+            count = len(outputs) // (2 if testing.flip else 1)
+            passes = [outputs[n : n + count] for n in range(0, len(outputs), count)]
             aggregate.add(passes, tags=scale == tagged)
-        return aggregate.heatmaps, aggregate.tags, base
+        return aggregate.heatmaps, aggregate.tags
 
     def frame(self, width: int, height: int, scale: float) -> Frame:
         """The whole picture as the network sees it at one of the recipe's scales."""

@@ -6,24 +6,24 @@ from typing import Any
 import numpy as np
 
 from hrnet.datasets.records import Person, PoseData, Record
+from hrnet.engines.pipeline import Inference
 from hrnet.results.pose import Pose
 from hrnet.scoring.bootstrap import ratio_interval
 from hrnet.scoring.oks import similarity
 from hrnet.scoring.protocol import score
-from hrnet.tasks.pose_bottomup.inference import BottomUpInference
 
 ALIKE = 0.5  # OKS from which a pose shows a person
 WELL_LABELLED = 10  # joints; people with fewer say little about who was found
 
 
-def evaluate(inference: BottomUpInference, data: PoseData) -> dict[str, Any]:
+def evaluate(inference: Inference[Pose], data: PoseData) -> dict[str, Any]:
     """Predict every picture of a data set without boxes and score it: `{"metrics": {...}, ...}`.
 
     Beside the set's own figures: `found`, the share of people with ten labelled joints or more whom a pose shows at OKS
     0.5, and `invented`, poses per picture that show nobody and do not lie on a crowd or on a person without labels.
     """
     records = [record for record in data.records if record.people or not data.labelled]
-    poses = list(inference.predict((record.read(), None, None) for record in records))
+    poses = list(inference.predict((record.read, None, None) for record in records))
     figures = score(data, [record.id for record in records], poses)
     if data.skeleton.sigmas and data.labelled:
         add_found(figures, data, records, poses)

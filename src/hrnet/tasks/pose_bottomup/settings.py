@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from hrnet.datasets.records import PoseData, Record
     from hrnet.engines.engine import Engine
+    from hrnet.engines.pipeline import Inference
     from hrnet.results.agreement import Agreement
     from hrnet.results.pose import Pose
     from hrnet.tasks.pose_bottomup.inference import BottomUpInference
@@ -258,7 +259,7 @@ class BottomUpRecipe(Recipe):
 
         return agreement(found, reference, precision)
 
-    def evaluate(self, inference: "BottomUpInference", data: "PoseData") -> dict[str, Any]:
+    def evaluate(self, inference: "Inference[Pose]", data: "PoseData") -> dict[str, Any]:
         """Predict a data set without boxes and score it."""
         from hrnet.tasks.pose_bottomup.scoring import evaluate
 

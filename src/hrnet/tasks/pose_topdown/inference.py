@@ -1,13 +1,12 @@
-"""Pictures and boxes to poses: frames, flip test, batches through an engine, codec. Prediction, validation and
-evaluation all walk this one path."""
+"""Pictures and boxes to poses: frames, flip test, batches through an engine, codec."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from hrnet.engines.engine import Engine
-from hrnet.engines.pipeline import flow
+from hrnet.engines.pipeline import Arrays, BatchedInference, Item, flow, pixels_of, seen_both_ways
 from hrnet.errors import HRNetError
 from hrnet.geometry import Frame, center_and_extent, extent_of, windows
 from hrnet.results.pose import Pose
@@ -18,26 +17,23 @@ FEWEST_JOINTS = 5  # fewer sure joints do not tell where a person is
 KEPT = 8_000_000  # bytes of a picture that waits for its second look; larger ones are read again
 
 
-Picture = np.ndarray | Callable[[], np.ndarray]  # (H, W, 3) RGB uint8, or what reads it when its turn comes
-Item = tuple[Picture, np.ndarray | None, np.ndarray | None]
-
-
 @dataclass(frozen=True)
 class Framed:
-    """A picture on its way: its people's boxes, their scores, and the frames of their crops; or what was wrong."""
+    """A picture on its way: its people's boxes, their scores, and the frames of their crops."""
 
     boxes: np.ndarray
     box_scores: np.ndarray
     frames: list[Frame]
-    error: HRNetError | None = None
 
 
-class TopDownInference:
-    """A recipe and an engine, ready to predict."""
+class TopDownInference(BatchedInference[Framed, Pose]):
+    """A recipe and an engine, ready to predict: one pose per box; without boxes a picture holds one person."""
+
+    takes_boxes = True
 
     def __init__(self, recipe: PoseRecipe, engine: Engine) -> None:
         self.recipe, self.engine, self.codec = recipe, engine, Codec(recipe)
-        self.skeleton = recipe.model.keypoints
+        self.skeleton, self.batch_size = recipe.model.keypoints, recipe.testing.batch_size
 
     def frame(self, box: np.ndarray) -> Frame:
         """The window on a person's box x1, y1, x2, y2."""
@@ -45,42 +41,21 @@ class TopDownInference:
         center, extent = center_and_extent(box, size, framing.padding)
         return Frame.around(center, extent, size, convention=framing.convention)
 
-    def predict(self, items: Iterable[Item]) -> Iterator[list[Pose]]:
-        """Poses of each picture, in order; one pose per box.
-
-        `items` yields `(image (H, W, 3) RGB uint8, boxes (P, 4) x1 y1 x2 y2, box scores (P,))`; the image may be a
-        function that reads it. Without boxes (None) a picture holds one person. Pictures are read and cropped in
-        threads, ahead of the engine, and crops of several pictures share batches; what is held at once is bounded.
-        """
-        for found in self.attempt(items):
-            if isinstance(found, HRNetError):
-                raise found
-            yield found
-
     def attempt(self, items: Iterable[Item]) -> Iterator[list[Pose] | HRNetError]:
-        """As `predict`, but a picture that cannot be read answers with its error and the others go on."""
-        size = self.recipe.testing.batch_size
-        sought = flow(items, self.look, self.keypoints, size) if self.recipe.testing.search else None
-        boxed = items if sought is None else (self.found(state, outputs) for state, outputs in sought)
-        for framed, outputs in flow(boxed, self.cropped, self.keypoints, size):
-            yield framed.error or self.poses(framed, outputs)
+        return super().attempt(self.sought(items) if self.recipe.testing.search else items)
 
-    def cropped(self, item: Item) -> tuple[Framed, Sequence[np.ndarray]]:
+    def prepare(self, item: Item) -> tuple[Framed, Sequence[np.ndarray]]:
         """The crops of a picture's people, each (h, w, 3) of the input's size."""
         given, boxes, box_scores = item
-        try:
-            image = given() if callable(given) else given
-        except HRNetError as error:
-            return Framed(np.zeros((0, 4)), np.zeros(0), [], error), []
+        image = pixels_of(given)
         if boxes is None:
             boxes = whole(image)
         frames = [self.frame(box) for box in boxes]
         scores = np.ones(len(boxes)) if box_scores is None else box_scores
         return Framed(boxes, scores, frames), [frame.warp(image) for frame in frames]
 
-    def poses(self, framed: Framed, outputs: tuple[np.ndarray, ...]) -> list[Pose]:
-        """The poses of a picture from the keypoints and scores of its crops."""
-        rows = zip(framed.boxes, framed.box_scores, framed.frames, *outputs, strict=True) if outputs else ()
+    def finish(self, state: Framed, answers: list[Arrays]) -> list[Pose]:
+        """The poses of a picture's people."""
         return [
             Pose(
                 keypoints=frame.to_picture(in_input).astype(np.float32),
@@ -89,8 +64,15 @@ class TopDownInference:
                 box=np.asarray(box, np.float32),
                 skeleton=self.skeleton,
             )
-            for box, box_score, frame, in_input, joint_scores in rows
+            for box, box_score, frame, in_input, joint_scores in zip(
+                state.boxes, state.box_scores, state.frames, *self.keypoints(answers), strict=True
+            )
         ]
+
+    def sought(self, items: Iterable[Item]) -> Iterator[Item]:
+        """The items, those without boxes with the box of the person whom a first look finds."""
+        for state, answers in flow(items, self.look, self.run, self.batch_size):
+            yield self.found(state, answers)
 
     def look(self, item: Item) -> tuple[tuple[Item, tuple[int, int], list[Frame]], Sequence[np.ndarray]]:
         """The crops of a first look at a picture without boxes: windows of the input's shape that cover it."""
@@ -98,7 +80,7 @@ class TopDownInference:
         if boxes is not None:
             return (item, (0, 0), []), []
         try:
-            image = given() if callable(given) else given
+            image = pixels_of(given)
         except HRNetError:
             return (item, (0, 0), []), []  # told when it is read again, where its poses would be
         height, width = image.shape[:2]
@@ -109,12 +91,12 @@ class TopDownInference:
         kept = image if image.nbytes <= KEPT else given
         return ((kept, None, box_scores), (width, height), frames), [frame.warp(image) for frame in frames]
 
-    def found(self, state: tuple[Item, tuple[int, int], list[Frame]], outputs: tuple[np.ndarray, ...]) -> Item:
+    def found(self, state: tuple[Item, tuple[int, int], list[Frame]], answers: list[Arrays]) -> Item:
         """The item with the box that a first look finds: the extent of the joints of its surest window."""
         (image, boxes, box_scores), (width, height), frames = state
         if not frames:
             return image, boxes, box_scores
-        points, scores = outputs
+        points, scores = self.keypoints(answers)
         best = int(scores.sum(axis=1).argmax())
         extent = self.extent(frames[best].to_picture(points[best]), scores[best])
         if extent is None:
@@ -129,23 +111,34 @@ class TopDownInference:
         sure = scores > self.recipe.testing.score_threshold
         return extent_of(points[sure]) if sure.sum() >= FEWEST_JOINTS else None
 
-    def keypoints(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Keypoints (B, K, 2) in pixels of the input and scores (B, K) of crops (B, H, W, 3) uint8."""
+    def run(self, crops: np.ndarray) -> Arrays:
+        """What the engine puts out for crops (B, H, W, 3) uint8: maps (B, K, h, w), with the flip test those of the
+        mirrored crops too; or keypoints and scores, where the engine decodes."""
         if self.engine.decodes:
-            points, scores = self.engine.run(crops)
-            return points, scores
-        return self.codec.decode(self.maps(crops))
+            return self.engine.run(crops)
+        if not self.recipe.testing.flip:
+            return (self.engine.run(crops)[-1],)
+        plain, mirrored = seen_both_ways(self.engine, crops)
+        return plain[-1], mirrored[-1]
 
-    def maps(self, batch: np.ndarray) -> np.ndarray:
-        """Activated maps (B, K, h, w) of crops (B, H, W, 3) uint8, averaged with the mirrored input's where asked."""
-        testing = self.recipe.testing
-        if not testing.flip:
-            return self.codec.activate(self.engine.run(batch)[-1])
-        both = self.engine.run(np.concatenate([batch, batch[:, :, ::-1]]))[-1]
-        seen = self.codec.activate(both[: len(batch)])
-        shift = testing.shift_heatmap and self.recipe.framing.convention == "published"
-        mirrored = flip_back(self.codec.activate(both[len(batch) :]), self.skeleton.flip_order, shift)
-        return (seen + mirrored) * 0.5
+    def keypoints(self, answers: list[Arrays]) -> tuple[np.ndarray, np.ndarray]:
+        """Keypoints (N, K, 2) in pixels of the input and scores (N, K) from what `run` gave for each of N crops."""
+        if not answers:
+            count = len(self.skeleton)
+            return np.zeros((0, count, 2)), np.zeros((0, count))
+        outputs = [np.stack(each) for each in zip(*answers, strict=True)]
+        if self.engine.decodes:
+            points, scores = outputs
+            return points, scores
+        return self.codec.decode(self.averaged(*outputs))
+
+    def averaged(self, maps: np.ndarray, mirrored: np.ndarray | None = None) -> np.ndarray:
+        """Activated maps (N, K, h, w), the mean with those of the mirrored input, where it was seen too."""
+        maps = self.codec.activate(maps)
+        if mirrored is None:
+            return maps
+        shift = self.recipe.testing.shift_heatmap and self.recipe.framing.convention == "published"
+        return (maps + flip_back(self.codec.activate(mirrored), self.skeleton.flip_order, shift)) * 0.5
 
     def person_score(self, scores: np.ndarray) -> float:
         """Mean score of the joints above the threshold, 0 where none is (published rescoring, COCO `evaluate`)."""

@@ -31,7 +31,7 @@ def evaluate(inference: TopDownInference, data: PoseData) -> dict[str, Any]:
             f"{data.name} has no boxes to look for people in: name a detector's file with --boxes, a JSON list of "
             '{"image_id": ..., "bbox": [x, y, w, h], "score": ...}'
         )
-    poses = list(inference.predict((record.read(), boxes, scores) for record, boxes, scores in chosen))
+    poses = list(inference.predict((record.read, boxes, scores) for record, boxes, scores in chosen))
     assigned = data.boxes is None
     if data.headline == "AP" or not assigned:
         poses = [suppressed(group, inference.recipe) for group in poses]

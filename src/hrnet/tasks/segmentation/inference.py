@@ -1,19 +1,18 @@
-"""Pictures to label maps: sizes, windows, scales, mirroring, batches through an engine. Prediction, validation and
-evaluation all walk this one path.
+"""Pictures to label maps: sizes, windows, scales, mirroring, batches through an engine.
 
 Sizes are (height, width) here, widths first in recipes. Pictures (B, H, W, 3) are RGB from 0 to 255, uint8, or float32
 once they are resampled; scores and evidence are (B, K, H, W).
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
-from typing import Any
 
 import cv2
 import numpy as np
 
 from hrnet.engines.engine import Engine
+from hrnet.engines.pipeline import Arrays, BatchedInference, Item, pixels_of
 from hrnet.errors import UsageError
 from hrnet.images import MEAN
 from hrnet.results.label_map import LabelMap
@@ -25,14 +24,16 @@ Size = tuple[int, int]
 MARGIN = 256  # pixels around a tile that are looked at but not answered for
 
 
-class SegmentationInference:
-    """A recipe and an engine, ready to predict."""
+class SegmentationInference(BatchedInference[None, LabelMap]):
+    """A recipe and an engine, ready to predict: the label map of each picture, in a list of one.
 
-    takes_boxes = False
+    Neighbouring pictures of one size share batches.
+    """
 
     def __init__(self, recipe: SegmentationRecipe, engine: Engine) -> None:
         self.recipe, self.engine, self.testing = recipe, engine, recipe.testing
         self.classes, self.aligned = recipe.model.class_list, recipe.model.aligned
+        self.batch_size = recipe.testing.batch_size
         width, height = recipe.testing.window
         self.window = (height, width)
         if engine.decodes and not recipe.fits_into_a_graph:
@@ -40,28 +41,18 @@ class SegmentationInference:
                 "a graph that gives labels holds one look: leave testing.flip, scales and windows as they are"
             )
 
-    def predict(self, items: Iterable[tuple[np.ndarray, Any, Any]]) -> Iterator[list[LabelMap]]:
-        """The label map of each picture (a list of one), in order.
+    def prepare(self, item: Item) -> tuple[None, Sequence[np.ndarray]]:
+        return None, [pixels_of(item[0])]
 
-        `items` yields `(image (H, W, 3) RGB uint8 or a function that reads it, None, None)`; boxes have no meaning
-        here. Neighbouring pictures of one size share batches.
-        """
-        waiting: list[np.ndarray] = []
-        for given, *_ in items:
-            image = given() if callable(given) else given
-            if waiting and (len(waiting) == self.testing.batch_size or waiting[0].shape != image.shape):
-                yield from self.finish(waiting)
-                waiting = []
-            waiting.append(image)
-        if waiting:
-            yield from self.finish(waiting)
+    def run(self, crops: np.ndarray) -> Arrays:
+        """Labels (B, H, W) of pictures of one size."""
+        height, width = crops.shape[1:3]
+        if self.testing.resize == "none" and not self.testing.base and height * width > self.testing.tile**2:
+            return (np.stack([self.tile_by_tile(image) for image in crops]),)
+        return (self.labels(crops),)
 
-    def finish(self, images: list[np.ndarray]) -> Iterator[list[LabelMap]]:
-        """The label maps of pictures of one size."""
-        height, width = images[0].shape[:2]
-        tiles = self.testing.resize == "none" and not self.testing.base and height * width > self.testing.tile**2
-        labels = [self.tile_by_tile(image) for image in images] if tiles else self.labels(images)
-        yield from ([LabelMap(each, self.classes)] for each in labels)
+    def finish(self, state: None, answers: list[Arrays]) -> list[LabelMap]:
+        return [LabelMap(labels, self.classes) for (labels,) in answers]
 
     def tile_by_tile(self, image: np.ndarray) -> np.ndarray:
         """Labels (H, W) of a large picture, a tile and its surroundings at a time: memory does not grow with it."""
@@ -69,17 +60,16 @@ class SegmentationInference:
         labels, step = np.empty((height, width), np.uint8), self.testing.tile
         for y, x in ((y, x) for y in range(0, height, step) for x in range(0, width, step)):
             top, left = max(y - MARGIN, 0), max(x - MARGIN, 0)
-            seen = self.labels([image[top : y + step + MARGIN, left : x + step + MARGIN]])[0]
+            seen = self.labels(image[None, top : y + step + MARGIN, left : x + step + MARGIN])[0]
             target = labels[y : y + step, x : x + step]
             target[:] = seen[y - top :, x - left :][: target.shape[0], : target.shape[1]]
         return labels
 
-    def labels(self, images: list[np.ndarray]) -> np.ndarray:
-        """Labels (B, H, W) of pictures of one size, held at once."""
-        size, testing = (images[0].shape[0], images[0].shape[1]), self.testing
+    def labels(self, batch: np.ndarray) -> np.ndarray:
+        """Labels (B, H, W) of pictures (B, H, W, 3), held at once."""
+        size, testing = (batch.shape[1], batch.shape[2]), self.testing
         if testing.resize == "short_side":
-            return self.labels_of_padded(images, size)
-        batch = np.stack(images)
+            return self.labels_of_padded(batch, size)
         if testing.resize == "stretch":
             batch = rescaled(batch, self.window)
         elif size[0] * size[1] > testing.tile**2:
@@ -90,12 +80,12 @@ class SegmentationInference:
             return rescaled(found.astype(np.uint8), size, cv2.INTER_NEAREST)
         return labels_of(found, size, self.aligned)
 
-    def labels_of_padded(self, images: list[np.ndarray], size: Size) -> np.ndarray:
+    def labels_of_padded(self, batch: np.ndarray, size: Size) -> np.ndarray:
         """Labels (B, H, W) by way of a fixed shorter side, padded with the mean colour to multiples of 8 pixels."""
         width, height = short_side_size(size, self.testing.side)
         below, right = -height % 8, -width % 8
         colour = tuple(float(value) for value in 255 * MEAN)
-        batch = rescaled(np.stack(images), (height, width))
+        batch = rescaled(batch, (height, width))
         batch = np.stack(
             [cv2.copyMakeBorder(each, 0, below, 0, right, cv2.BORDER_CONSTANT, value=colour) for each in batch]
         )
@@ -111,7 +101,7 @@ class SegmentationInference:
         # Published code resamples normalised values, which gives the same as normalising resampled ones.
         scaled = [rescaled(batch, self.scaled_size(size, scale), exact=True) for scale in testing.scales]
         if len(scaled) == 1 and not testing.flip and self.sees_all(testing.scales[0]):
-            return self.run(scaled[0])
+            return self.network(scaled[0])
         looks = (self.look(x, scale) for x, scale in zip(scaled, testing.scales, strict=True))
         return reduce(np.add, (enlarged(look, size, self.aligned) for look in looks))
 
@@ -155,13 +145,13 @@ class SegmentationInference:
     def evidence(self, batch: np.ndarray) -> np.ndarray:
         """Evidence (B, K, H, W) for pictures (B, H, W, 3), scores averaged with the mirrored picture's where asked."""
         size = (batch.shape[1], batch.shape[2])
-        scores = enlarged(self.run(batch), size, self.aligned)
+        scores = enlarged(self.network(batch), size, self.aligned)
         if self.testing.flip:
-            mirrored = enlarged(self.run(batch[:, :, ::-1]), size, self.aligned)
+            mirrored = enlarged(self.network(batch[:, :, ::-1]), size, self.aligned)
             scores = 0.5 * (scores + mirrored_back(mirrored, self.classes.flip_order))
         return evidence(scores)
 
-    def run(self, batch: np.ndarray) -> np.ndarray:
+    def network(self, batch: np.ndarray) -> np.ndarray:
         """The engine's final scores, (B, K, H/4, W/4), or labels (B, H, W) where its graph decodes."""
         return self.engine.run(np.ascontiguousarray(batch))[-1]
 

@@ -1,6 +1,6 @@
 """Label maps and truth to figures: IoU, accuracies, and Cityscapes' scores of categories and instances."""
 
-from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,18 +17,17 @@ def evaluate(inference: SegmentationInference, data: LabelMapData) -> dict[str, 
     records = [record for record in data.records if record.label is not None]
     if not records:
         raise HRNetError(f"{data.name} has no labels to score against: name a split that has")
-    classes, truths = data.classes, list[np.ndarray]()
+    classes, truths = data.classes, dict[int, np.ndarray]()
     matrix = np.zeros((len(classes), len(classes)), np.int64)
     things = ThingScores(classes) if classes.things and all(record.instances for record in records) else None
 
-    def items() -> Iterator[tuple[np.ndarray, None, None]]:
-        for record in records:
-            image, labels = record.read_both()
-            truths.append(labels)
-            yield image, None, None
+    def read(n: int) -> np.ndarray:
+        image, truths[n] = records[n].read_both()
+        return image
 
-    for record, (found,) in zip(records, inference.predict(items()), strict=True):
-        truth = truths.pop(0)
+    items = ((partial(read, n), None, None) for n in range(len(records)))
+    for n, (record, (found,)) in enumerate(zip(records, inference.predict(items), strict=True)):
+        truth = truths.pop(n)
         matrix += confusion(truth, found.labels, len(classes))
         if things is not None:
             things.add(record, truth, found.labels)
