@@ -191,7 +191,6 @@ def main() -> None:
     if not torch.cuda.is_available():
         sys.exit("no CUDA device here")
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}")
-    torch.backends.cudnn.benchmark = True
     networks = ("w32_256x192",) if quick else ("w32_256x192", "w48_256x192")
     right = [poses()] + [inference(name, (1, 8, 32, 128), 1.0 if quick else 3.0) for name in networks]
     print("\ntraining steps, samples on the device")

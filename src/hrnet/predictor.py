@@ -202,7 +202,7 @@ def engine_for(recipe: Recipe, weights: Path, wish: Wish) -> Choice:
         must_be_a_file(weights)
         key = network_key(recipe, weights)
         build, int8 = (lambda: loaded(recipe, weights)), proven_int8(key)
-        network = Network(key, recipe.probe_size, build, recipe.free, int8=int8)
+        network = Network(key, recipe.probe_size, build, recipe.free, int8=int8, decoding=recipe.decoding)
     return choose(network, wish, judge_for(recipe))
 
 

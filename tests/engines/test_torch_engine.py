@@ -7,7 +7,7 @@ from drawn import TINY
 from formula import filled
 
 from hrnet.datasets.synthetic import figures
-from hrnet.engines.torch_engine import TorchEngine
+from hrnet.engines.torch_engine import Graphs, TorchEngine
 from hrnet.images import normalised
 
 PICTURES = np.stack([record.image for record in figures(3, size=(64, 64)).records])
@@ -70,3 +70,39 @@ def test_a_batch_norm_that_is_used_twice_is_not_folded_twice(network):
     with pytest.warns(UserWarning, match="used twice"):
         engine = TorchEngine(Twice(), "cpu", fused=True)
     np.testing.assert_allclose(engine.run(PICTURES)[0], TorchEngine(Twice(), "cpu").run(PICTURES)[0], rtol=1e-4)
+
+
+class Replayed:
+    """What stands for a CUDA graph where there is no device: a shape's own place for pictures, run when replayed."""
+
+    def __init__(self, network, pictures):
+        self.network, self.pictures, self.graph = network, pictures, self
+
+    def replay(self):
+        self.outputs = self.network(self.pictures)
+
+
+def test_graphs_are_kept_for_shapes_that_come_again(monkeypatch):
+    recorded = []
+
+    def record(self, pictures):
+        recorded.append(tuple(pictures.shape))
+        return Replayed(self.network, pictures)
+
+    monkeypatch.setattr(Graphs, "record", record)
+    monkeypatch.setattr("hrnet.engines.torch_engine.MOST_GRAPHS", 2)
+    graphs = Graphs(lambda pictures: (2 * pictures,), torch.device("cpu"))
+    for count, side in ((3, 4), (4, 4), (1, 4), (1, 4), (2, 5), (3, 4), (2, 5), (4, 4), (1, 4)):
+        batch = torch.randint(0, 100, (count, side, side, 3))
+        torch.testing.assert_close(graphs(batch)[0], 2 * batch)
+    # A batch of 3 is filled up to 4; that graph was used after the one for 1, which made room for (2, 5, 5, 3).
+    assert recorded == [(4, 4, 4, 3), (1, 4, 4, 3), (2, 5, 5, 3), (1, 4, 4, 3)]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("precision, off", [("fp16", 0.01), ("bf16", 0.05)])
+def test_cuda_graphs_answer_as_the_network(network, maps, precision, off):
+    engine = TorchEngine(network, "cuda", precision, fused=True, graphs=True)
+    for count in (3, 3, 2, 1, 1, 3):  # as they come, recorded, replayed, and filled up
+        (found,) = engine.run(PICTURES[:count])
+        assert np.abs(found - maps[:count]).mean() / np.abs(maps[:count]).mean() < off

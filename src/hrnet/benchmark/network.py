@@ -78,14 +78,16 @@ def benchmark(
     source = Network("benchmark", size, lambda: module, recipe.free)
     if int8:
         source.int8 = in_int8(source)
-    engines: dict[str, Callable[[np.ndarray], Any]] = {EAGER: eager(module)}
+    ways = ways_of_module(source, EngineWish()) if ways is None else ways
+    device = next((way.device for way in ways if way.device != "cpu"), "cpu")
+    engines: dict[str, Callable[[np.ndarray], Any]] = {EAGER: eager(module, device)}
     left_out = []
-    for way in ways_of_module(source, EngineWish()) if ways is None else ways:
+    for way in ways:
         try:
             engines[str(way)] = engine_of(way, source).run
         except (HRNetError, RuntimeError) as error:
             left_out.append(f"{way}: {error}")
-    peaks = {precision: matrix_peak(precision) for precision in ("fp32", "bf16")}
+    peaks = {precision: matrix_peak(precision, device) for precision in ("fp32", "bf16")}
     work = 2 * multiply_adds(recipe) / 1e9
     rows = []
     for batch in batches:
@@ -107,19 +109,20 @@ def in_int8(source: Network) -> Path:
     return file
 
 
-def eager(network: "nn.Module") -> Callable[[np.ndarray], Any]:
-    """The published way: a copy in float32, channels first, its input normalised outside."""
+def eager(network: "nn.Module", device: str = "cpu") -> Callable[[np.ndarray], Any]:
+    """The published way: a copy in float32, channels first, its input normalised outside, its maps back in the host."""
     from copy import deepcopy
 
     import torch
 
     from hrnet.images import normalised
 
-    copied = deepcopy(network).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    copied = deepcopy(network).to(device, memory_format=torch.contiguous_format)  # type: ignore[call-overload]
 
     def run(pictures: np.ndarray) -> Any:
         with torch.inference_mode():
-            return copied(torch.from_numpy(np.stack([normalised(picture) for picture in pictures])))
+            found = copied(torch.from_numpy(np.stack([normalised(picture) for picture in pictures])).to(device))
+            return found.cpu() if isinstance(found, torch.Tensor) else tuple(each.cpu() for each in found)
 
     return run
 
@@ -148,13 +151,13 @@ def pictures_of(size: tuple[int, int], count: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (count, size[1], size[0], 3)).astype(np.uint8)
 
 
-def matrix_peak(precision: str, side: int = 4096) -> float:
+def matrix_peak(precision: str, device: str = "cpu", side: int = 4096) -> float:
     """GFLOP/s of a large product of square matrices in torch, the best of several: what the machine can do at most."""
     import torch
 
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
-    a = torch.randn(side, side).to(dtype)
-    best = min(interleaved({"product": lambda: a @ a}, 1.0)["product"])
+    a = torch.randn(side, side).to(device, dtype)
+    best = min(interleaved({"product": lambda: (a @ a)[0, 0].item()}, 1.0)["product"])  # waits for the device
     return round(2 * side**3 / best / 1e9, 1)
 
 

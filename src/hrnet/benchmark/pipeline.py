@@ -41,7 +41,7 @@ def measure_pipeline(predictor: Predictor, items: Sequence[tuple[Path, Any, Any]
     inference: Any = predictor.inference
     size = inference.recipe.testing.batch_size
     crops = np.stack([crop for item in items for crop in inference.prepare((read_image(item[0]), *item[1:]))[1]])
-    flip = inference.recipe.testing.flip
+    flip = inference.recipe.testing.flip and not inference.engine.decodes
     network = loaded(predictor.recipe, predictor.weights)
 
     class Eager:

@@ -47,7 +47,7 @@ def machine() -> dict[str, Any]:
     return {
         "processor": processor(),
         "cores": cores(),
-        "cuda": cuda_driver() and os.environ.get("CUDA_VISIBLE_DEVICES", "all"),
+        "cuda": cuda_driver() and [os.environ.get("CUDA_VISIBLE_DEVICES", "all"), *cuda_cards()],
         "limits": {name: os.environ[name] for name in ("ONEDNN_MAX_CPU_ISA", "OMP_NUM_THREADS") if name in os.environ},
         "versions": {name: installed(name) for name in LIBRARIES},
     }
@@ -65,7 +65,20 @@ def processor() -> str:
 
 def cuda_driver() -> bool:
     """Whether this machine has a CUDA driver, found out without importing torch."""
-    return Path("/proc/driver/nvidia/version").exists() or Path("C:/Windows/System32/nvcuda.dll").exists()
+    linux, wsl, windows = (
+        "/proc/driver/nvidia/version",
+        "/usr/lib/wsl/lib/libcuda.so.1",
+        "C:/Windows/System32/nvcuda.dll",
+    )
+    return any(Path(file).exists() for file in (linux, wsl, windows))
+
+
+def cuda_cards() -> list[str]:
+    """What Linux's driver says of each card, its name above all."""
+    with suppress(OSError):
+        listed = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
+        return [file.read_text().partition("\n")[0] for file in listed]
+    return []
 
 
 def installed(package: str) -> str | None:

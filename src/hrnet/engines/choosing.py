@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hrnet.engines.cache import Memory, cuda_driver, file_digest, installed
-from hrnet.engines.engine import Engine
+from hrnet.engines.engine import Engine, first_line
 from hrnet.engines.onnx_engine import OnnxEngine
 from hrnet.engines.openvino_engine import OpenVINOEngine
 from hrnet.errors import HRNetError, UsageError, nearest
@@ -49,8 +49,9 @@ class Network:
     """A network with its weights, as engines are made from it; built when first needed.
 
     `key` tells it apart from every other (weights and model). `size` is the width and height that it is measured at,
-    `free` what else its task leaves open. `int8` is an OpenVINO file in int8 whose proof held. An exported
-    network has no `build`, but its `file` and what `read_exported` says about it.
+    `free` what else its task leaves open. `int8` is an OpenVINO file in int8 whose proof held. `decoding` ends
+    the network in its task's decoding where that can be done (`Recipe.decoding`): on CUDA devices it runs there too. An
+    exported network has no `build`, but its `file` and what `read_exported` says about it.
     """
 
     key: str
@@ -58,6 +59,7 @@ class Network:
     build: "Callable[[], nn.Module] | None"
     free: tuple[Free, ...] = ("batch",)
     int8: Path | None = None
+    decoding: "Callable[[nn.Module], nn.Module | None]" = lambda module: None
     file: Path | None = None
     meta: dict[str, Any] = field(default_factory=dict)
 
@@ -128,12 +130,12 @@ def choose(network: Network, wish: Wish, judge: Judge) -> Choice:
     if len(ways) == 1:
         return Choice(engine_of(ways[0], network), f"{ways[0]}, as asked for")
     int8 = network.int8 and file_digest(network.int8)
-    memory = Memory(f"{network.key} {network.size} {network.free} {int8} {wish}")
+    memory = Memory(f"{network.key} {network.size} {network.free} {int8} {wish} {', '.join(map(str, ways))}")
     told = memory.recall()
     if told is not None:
         try:
             return Choice(recalled(told, memory, network), f"{told['why']} (measured before)", told["measured"])
-        except (HRNetError, RuntimeError, KeyError, ValueError, OSError) as error:
+        except (HRNetError, RuntimeError, AssertionError, KeyError, ValueError, OSError) as error:
             warnings.warn(f"the remembered engine cannot be used, all are measured again: {error}", stacklevel=2)
     if network.build is not None:
         _ = network.module  # weights that cannot be loaded are no engine's fault
@@ -184,12 +186,20 @@ def ways_of_module(network: Network, wish: Wish) -> list[Way]:
 
 
 def cuda_in_torch() -> bool:
-    """Whether torch is there and sees a CUDA device."""
+    """Whether torch is there and can compute on a CUDA device."""
     if not installed("torch"):
         return False
     import torch
 
-    return torch.cuda.is_available()
+    if not torch.cuda.is_available():
+        return False
+    try:  # a card may be too old for this torch, or full
+        pixel = torch.zeros(1, 1, 1, 1, device="cuda", dtype=torch.float16)
+        torch.nn.functional.conv2d(pixel, pixel).cpu()
+    except RuntimeError as error:
+        warnings.warn(f"the CUDA device cannot be used, the CPU is taken: {first_line(error)}", stacklevel=2)
+        return False
+    return True
 
 
 def engine_of(way: Way, network: Network) -> Engine:
@@ -210,8 +220,10 @@ def torch_engine(way: Way, network: Network) -> Engine:
 
     if network.file is not None:
         return ExportedProgram(network.file, network.decodes)
-    short = way.precision != "fp32"
-    return TorchEngine(network.module, way.device, way.precision, fused=short, graphs=short and way.device != "cpu")
+    short, module = way.precision != "fp32", network.module
+    if short and way.device != "cpu":
+        module = network.decoding(module) or module
+    return TorchEngine(module, way.device, way.precision, fused=short, graphs=short)
 
 
 def measured(ways: list[Way], network: Network, judge: Judge, memory: Memory) -> Choice:
@@ -223,7 +235,8 @@ def measured(ways: list[Way], network: Network, judge: Judge, memory: Memory) ->
     for way in ways:
         try:
             engines[way] = engine_of(way, network)
-            engines[way].run(pictures)
+            for _ in range(2):  # CUDA graphs are recorded in the second run
+                engines[way].run(pictures)
         except (HRNetError, RuntimeError) as error:
             engines.pop(way, None)
             warnings.warn(f"the engine {way} is passed over: {error}", stacklevel=3)

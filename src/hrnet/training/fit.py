@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable
@@ -97,11 +98,11 @@ def optimizer_of(network: nn.Module, optim: Optim) -> torch.optim.Optimizer:
         groups.append({"params": head, "lr": optim.lr * optim.head_lr})
     if optim.name == "sgd":
         return torch.optim.SGD(
-            groups, optim.lr, optim.momentum, weight_decay=optim.weight_decay, nesterov=optim.nesterov
+            groups, optim.lr, optim.momentum, weight_decay=optim.weight_decay, nesterov=optim.nesterov, fused=True
         )
     if optim.name == "adamw":
-        return torch.optim.AdamW(groups, optim.lr, weight_decay=optim.weight_decay)
-    return torch.optim.Adam(groups, optim.lr)
+        return torch.optim.AdamW(groups, optim.lr, weight_decay=optim.weight_decay, fused=True)
+    return torch.optim.Adam(groups, optim.lr, fused=True)
 
 
 def rate(optim: Optim, step: int, steps: int, per_epoch: int) -> float:
@@ -136,9 +137,16 @@ def fit(network: nn.Module, samples: Samples, loss: Loss, recipe: Recipe, run: R
         network.compile()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     module = Fitting(network, loss, samples, recipe, run).train()
+    trainer = trainer_of(training, run)
     try:
         with memory_kept():
-            trainer_of(training, run).fit(module, ckpt_path=run.resume, weights_only=True)
+            trainer.fit(module, ckpt_path=run.resume, weights_only=True)
+    except (SystemExit, RuntimeError) as error:
+        # Lightning ends the process itself, with 1 after Ctrl-C and with 0 after SIGTERM, unless the end of a worker is
+        # noticed before. The status becomes that of other programs.
+        if isinstance(error, RuntimeError) and not trainer.received_sigterm:
+            raise
+        raise SystemExit(128 + (signal.SIGTERM if trainer.received_sigterm else signal.SIGINT)) from None
     except HRNetError as error:
         # A worker's error arrives with the worker's traceback around it; its last line is the sentence.
         raise HRNetError(str(error).strip().splitlines()[-1].removeprefix("hrnet.errors.HRNetError: ")) from None

@@ -91,7 +91,7 @@ class Reporting(Callback):
         self.save(trainer, pl_module, "last")
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
-        if isinstance(exception, KeyboardInterrupt) and trainer.global_step:
+        if (isinstance(exception, KeyboardInterrupt) or trainer.received_sigterm) and trainer.global_step:
             self.save(trainer, pl_module, "last")
             self.run.say("interrupted: the weights so far are in last.safetensors; go on with --resume")
 

@@ -10,7 +10,6 @@ from functools import reduce
 
 import cv2
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from hrnet.engines.engine import cores
 from hrnet.tasks.pose_bottomup.assignment import assign
@@ -165,6 +164,8 @@ def partners(distances: np.ndarray, values: np.ndarray, fits: np.ndarray, testin
     if testing.grouping in ("gated", "near"):
         tagged = distances if testing.grouping == "gated" else np.round(distances)
         cost = np.where(fits, 100 * tagged - values[:, None], 1e4)
+        from scipy.optimize import linear_sum_assignment  # takes a third of a second, and other tasks need it not
+
         return [(int(p), int(g)) for p, g in zip(*linear_sum_assignment(cost), strict=True)]
     cost = np.round(distances) * 100 - values[:, None] if testing.use_value else distances
     if peaks > groups:
