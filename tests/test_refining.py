@@ -46,8 +46,8 @@ def test_boxes_decide_who_looks():
 def test_each_look_is_into_the_box_of_the_look_before(everybody):
     inference = everybody.without_boxes.inference
     image = read_image(STREET)
-    (((_, extents),),), margin = inference.first.predict([(image, None, None)]), inference.refining.margin
-    boxes = widened(extents, margin)
+    ((candidates,),), margin = inference.first.predict([(image, None, None)]), inference.refining.margin
+    boxes = widened(candidates.extents, margin)
     once, surest = (next(inference.second.predict([(image, each, None)])) for each in (boxes, None))
     looked = widened([inference.box(pose) for pose in once + surest], margin)
     for pose in next(inference.predict([(image, None, None)])):
@@ -62,6 +62,22 @@ def test_a_box_grows_by_a_share_of_its_longer_side():
     extents = [np.array([10.0, 20, 40, 120]), np.array([5.0, 5, 5, 5])]
     assert widened(extents, 0.1).tolist() == [[0, 10, 50, 130], [4, 4, 6, 6]]
     assert widened([], 0.1).shape == (0, 4)
+
+
+def test_each_picture_of_a_group_gets_its_own_people(everybody):
+    images = [
+        read_image(STREET),
+        np.zeros((20, 900, 3), np.uint8),
+        read_image(PHOTO),
+        np.full((90, 120, 3), 127, np.uint8),
+    ]
+    found = list(everybody.stream((image, None, None) for image in [*images, images[0]]))
+    assert "too narrow" in str(found[1]) and found[3] == []
+    for place in (0, 2, 4):
+        alone = everybody(images[place % 4])
+        assert len(found[place]) == len(alone) > 0
+        for pose, same in zip(found[place], alone, strict=True):
+            np.testing.assert_allclose(pose.keypoints, same.keypoints, atol=0.01)
 
 
 def test_evaluation_looks_into_the_boxes_of_the_set_unless_told(everybody, tmp_path):

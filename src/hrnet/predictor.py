@@ -156,9 +156,7 @@ class Predictor:
         if checked is not None and not self.takes_boxes:
             raise HRNetError(f"{name}{self.recipe.name} takes no boxes: leave them out")
         scores = None if box_scores is None else np.asarray(box_scores, float)
-        count = 1 if checked is None else len(checked)
-        if scores is not None and scores.shape != (count,):
-            raise HRNetError(f"{name}box_scores have shape {scores.shape}, expected ({count},), one per box")
+        check_scores(scores, 1 if checked is None else len(checked), name)
         return next(self.inference.predict([(pixels, checked, scores)]))
 
     def stream(self, items: Iterable[tuple[Any, Boxes | None, Any]]) -> Iterator[list[Any] | HRNetError]:
@@ -175,17 +173,21 @@ class Predictor:
     def checked_item(self, image: Any, boxes: Boxes | None, box_scores: Any) -> tuple[Any, np.ndarray | None, Any]:
         """An item as the inference takes it: the picture as a function that reads it and checks the boxes."""
         name = f"{image}: " if isinstance(image, str | Path) else ""
+        scores = None if box_scores is None else np.asarray(box_scores, float)
 
         def read() -> np.ndarray:
             pixels: np.ndarray = image() if callable(image) else opened(image)  # type: ignore[assignment]
             if boxes is not None:
                 if not self.takes_boxes:
                     raise HRNetError(f"{name}{self.recipe.name} takes no boxes: leave them out")
-                checked_boxes(boxes, pixels.shape[1], pixels.shape[0], name)
+                check_scores(scores, len(checked_boxes(boxes, pixels.shape[1], pixels.shape[0], name)), name)
             return pixels
 
-        array = None if boxes is None else np.array(boxes, float).reshape(-1, 4)
-        return read, array, None if box_scores is None else np.asarray(box_scores, float)
+        try:
+            array = None if boxes is None else np.array(boxes, float).reshape(-1, 4)
+        except (TypeError, ValueError):
+            array = np.zeros((0, 4))  # what is wrong is told when the picture is read
+        return read, array, scores
 
     def draw(self, image: str | Path | np.ndarray, results: Sequence[Pose], min_score: float = 0.3) -> np.ndarray:
         """The picture (H, W, 3) RGB with poses drawn; joints scored below `min_score` are left out."""
@@ -267,6 +269,12 @@ def check_device(device: str) -> None:
 def opened(image: str | Path | np.ndarray) -> np.ndarray:
     """The picture itself, (H, W, 3) RGB uint8."""
     return as_rgb(image) if isinstance(image, np.ndarray) else read_image(image)
+
+
+def check_scores(scores: np.ndarray | None, count: int, name: str) -> None:
+    """Refuse scores that are not one per box."""
+    if scores is not None and scores.shape != (count,):
+        raise HRNetError(f"{name}box_scores have shape {scores.shape}, expected ({count},), one per box")
 
 
 def checked_boxes(boxes: Boxes, width: int, height: int, name: str) -> np.ndarray:

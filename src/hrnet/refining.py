@@ -1,6 +1,7 @@
 """People found without boxes, each looked at again by the top-down network."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
@@ -15,7 +16,15 @@ from hrnet.tasks.pose_bottomup.settings import BottomUpRecipe
 from hrnet.tasks.pose_topdown.inference import TopDownInference
 
 LEAST_SIDE = 10  # pixels, of a person whose joints lie in one place
-TOGETHER = 8  # pictures that are held at once, so that their people fill the batches of a look
+TOGETHER = 4  # pictures that are held at once, so that their people fill the batches of a look
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """A picture (H, W, 3), and where people may be in it: extents x1, y1, x2, y2 of their joints."""
+
+    image: np.ndarray
+    extents: list[np.ndarray]
 
 
 class RefiningInference(Inference[Pose]):
@@ -39,39 +48,39 @@ class RefiningInference(Inference[Pose]):
         while group := list(islice(source, TOGETHER)):
             yield from self.together(group)
 
-    def together(self, items: Sequence[Item]) -> Iterator[list[Pose] | HRNetError]:
+    def together(self, items: Sequence[Item]) -> list[list[Pose] | HRNetError]:
         """Everybody in each of some pictures, or what was wrong with it."""
         found = list(self.first.attempt(items))
-        seen = [pair for each in found if not isinstance(each, HRNetError) for pair in each]
-        images, boxes = [image for image, _ in seen], [extents for _, extents in seen]
-        people: list[list[Pose]] = []
-        for look in range(self.refining.looks):
-            people = self.look(images, boxes, search=self.refining.search and not look)
-            boxes = [[self.box(pose) for pose in each] for each in people]
-        answers = iter(people)
-        for each in found:
-            yield each if isinstance(each, HRNetError) else self.shown(next(answers))
-
-    def look(self, images: list[np.ndarray], boxes: list[list[np.ndarray]], search: bool) -> list[list[Pose]]:
-        """Whom the top-down network sees in each picture, in the extents of people's joints and, with `search`, in the
-        whole picture: the surest first, nobody twice."""
-        items: list[Item] = [
-            (image, widened(each, self.refining.margin), None) for image, each in zip(images, boxes, strict=True)
-        ]
-        items += [(image, None, None) for image in images if search]
-        seen = list(self.second.predict(items))
+        answers: list[list[Pose] | HRNetError] = [each if isinstance(each, HRNetError) else [] for each in found]
+        candidates = {n: each[0] for n, each in enumerate(found) if not isinstance(each, HRNetError)}
+        for turn in range(self.refining.looks):
+            seen = self.look(list(candidates.values()), search=self.refining.search and turn == 0)
+            for n, people in zip(list(candidates), seen, strict=True):
+                answers[n], before = people, candidates.pop(n)
+                if not isinstance(people, HRNetError):
+                    candidates[n] = Candidates(before.image, [self.box(pose) for pose in people])
+        least = self.refining.score_threshold
         return [
-            distinct(
-                sorted((pose for each in seen[n :: len(images)] for pose in each), key=lambda pose: -pose.score),
-                self.refining.nms_threshold,
-                self.sure,
-            )
-            for n in range(len(images))
+            each if isinstance(each, HRNetError) else [pose for pose in each if pose.score >= least] for each in answers
         ]
 
-    def shown(self, people: list[Pose]) -> list[Pose]:
-        """Those of whom the top-down network is sure."""
-        return [pose for pose in people if pose.score >= self.refining.score_threshold]
+    def look(self, candidates: Sequence[Candidates], search: bool) -> list[list[Pose] | HRNetError]:
+        """Whom the top-down network sees in each picture, where candidates are and, with `search`, in the whole
+        picture: the surest first, nobody twice."""
+        items: list[Item] = [(each.image, widened(each.extents, self.refining.margin), None) for each in candidates]
+        items += [(each.image, None, None) for each in candidates if search]
+        seen = list(self.second.attempt(items))
+        boxed, whole = seen[: len(candidates)], seen[len(candidates) :] or [[] for _ in candidates]
+        return [self.merged(*pair) for pair in zip(boxed, whole, strict=True)]
+
+    def merged(self, boxed: list[Pose] | HRNetError, whole: list[Pose] | HRNetError) -> list[Pose] | HRNetError:
+        """The people of both, the surest first, nobody twice; or what was wrong with one."""
+        if isinstance(boxed, HRNetError):
+            return boxed
+        if isinstance(whole, HRNetError):
+            return whole
+        everybody = sorted(boxed + whole, key=lambda pose: -pose.score)
+        return distinct(everybody, self.refining.nms_threshold, self.sure)
 
     def box(self, pose: Pose) -> np.ndarray:
         """Where the next look goes: the extent of a person's sure joints; with too few, where the last one went."""
@@ -79,9 +88,8 @@ class RefiningInference(Inference[Pose]):
         return pose.box if extent is None else extent
 
 
-class Finding(BatchedInference[tuple[np.ndarray, list[Frame]], tuple[np.ndarray, list[np.ndarray]]]):
-    """A bottom-up network that looks at each picture at several sizes, once read. The one result of a picture is the
-    picture itself, and the extent x1, y1, x2, y2 of the joints of everybody found at any size."""
+class Finding(BatchedInference[tuple[np.ndarray, list[Frame]], Candidates]):
+    """A bottom-up network that looks at each picture, once read, at several sizes: all whom it finds are candidates."""
 
     batch_size = 1
 
@@ -96,9 +104,7 @@ class Finding(BatchedInference[tuple[np.ndarray, list[Frame]], tuple[np.ndarray,
     def run(self, crops: np.ndarray) -> Arrays:
         return self.sizes[0].run(crops)
 
-    def finish(
-        self, state: tuple[np.ndarray, list[Frame]], answers: list[Arrays]
-    ) -> list[tuple[np.ndarray, list[np.ndarray]]]:
+    def finish(self, state: tuple[np.ndarray, list[Frame]], answers: list[Arrays]) -> list[Candidates]:
         image, frames = state
         rest = iter(answers)
         found = [
@@ -106,11 +112,11 @@ class Finding(BatchedInference[tuple[np.ndarray, list[Frame]], tuple[np.ndarray,
             for each, frame in zip(self.sizes, frames, strict=True)
             for pose in each.finish(frame, list(islice(rest, len(each.scales))))
         ]
-        return [(image, [pose.box for pose in found])]
+        return [Candidates(image, [pose.box for pose in found])]
 
 
 def widened(extents: Sequence[np.ndarray], margin: float) -> np.ndarray:
     """Extents x1, y1, x2, y2 of people's joints as boxes (P, 4) of the people."""
-    low, high = np.split(np.array(extents, float).reshape(-1, 4), 2, axis=1)
+    low, high = np.split(np.array(extents, np.float32).reshape(-1, 4), 2, axis=1)
     more = margin * np.maximum((high - low).max(axis=1, keepdims=True), LEAST_SIDE)
-    return np.hstack([low - more, high + more])
+    return np.hstack([low - more, high + more]).astype(float)

@@ -125,15 +125,14 @@ def test_the_engine_goes_on_while_an_item_is_finished():
 
     def run(batch):
         reached[batch[0, 0, 0, 0]].set()
-        time.sleep(0.02)
+        time.sleep(0.2)
         return doubled(batch)
 
     for number, _ in flow(((n, 2) for n in range(3)), crops_of, run, 1):
         assert all(event.wait(2) for event in reached[number + 1 : number + 2])
 
 
-def test_large_crops_share_no_batch_that_would_fill_the_memory(monkeypatch):
-    monkeypatch.setattr("hrnet.engines.pipeline.MOST_BYTES", 3 * 12)
+def test_large_crops_share_no_batch_that_would_fill_the_memory():
     sizes = []
 
     def run(batch):
@@ -141,14 +140,14 @@ def test_large_crops_share_no_batch_that_would_fill_the_memory(monkeypatch):
         return (batch.sum(axis=(1, 2, 3)),)
 
     for side in (2, 4):  # 12 bytes, then 48, more than all that may be held
-        list(flow(range(6), lambda _, side=side: (None, [np.ones((side, side, 3), np.uint8)]), run, 4))
+        list(flow(range(6), lambda _, side=side: (None, [np.ones((side, side, 3), np.uint8)]), run, 4, 36))
     assert sizes == [3, 3] + [1] * 6
 
 
 class Halves(BatchedInference):
-    """Refuses odd numbers when they are prepared, and 4 when it is finished."""
+    """Refuses odd numbers when they are prepared, 8 in the engine, and 4 when it is finished."""
 
-    batch_size = 2
+    batch_size = 1
 
     def prepare(self, item):
         if pixels_of(item[0]).item() % 2:
@@ -156,6 +155,8 @@ class Halves(BatchedInference):
         return None, [pixels_of(item[0])]
 
     def run(self, crops):
+        if (crops == 8).any():
+            raise HRNetError("full")
         return (crops // 2,)
 
     def finish(self, state, answers):
@@ -165,9 +166,23 @@ class Halves(BatchedInference):
 
 
 def test_a_picture_that_cannot_be_used_answers_with_its_error_and_the_others_go_on():
-    items = [(lambda n=n: np.array([n]), None, None) for n in (0, 1, 2, 4, 5, 6)]
-    assert [str(found) for found in Halves().attempt(items)] == ["[0]", "odd", "[1]", "two", "odd", "[3]"]
+    items = [(lambda n=n: np.array([n]), None, None) for n in (0, 1, 2, 4, 8, 6)]
+    assert [str(found) for found in Halves().attempt(items)] == ["[0]", "odd", "[1]", "two", "full", "[3]"]
     walk = Halves().predict(items)
     assert next(walk) == [0]
     with pytest.raises(HRNetError, match="odd"):
         next(walk)
+
+
+def test_items_without_crops_do_not_pile_up_behind_a_batch_in_the_making():
+    pulled = 0
+
+    def items():
+        nonlocal pulled
+        for number in range(2000):
+            pulled += 1
+            yield number, int(number == 0)
+
+    stream = flow(items(), crops_of, doubled, 4)
+    assert next(stream)[0] == 0 and pulled < 200
+    assert [number for number, _ in stream] == list(range(1, 2000))

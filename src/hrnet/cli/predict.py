@@ -140,8 +140,6 @@ def predicted(
                 typer.echo(f"{path.name:<{width}}  {kind.line(results)}  {seconds:>4.2f} s")
         except KeyboardInterrupt:
             stopped = True
-        except HRNetError as error:  # of the engine, not of one picture: nothing more can be done
-            failures.append(error)
         for done in drawing:
             failures += fault_of(done)
     return rows, failures, stopped

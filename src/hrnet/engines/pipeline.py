@@ -1,4 +1,5 @@
-"""Keeping an engine busy: reading and cropping run ahead in threads, and crops of several items share batches."""
+"""The path from pictures to results that every task walks, and what keeps an engine busy on it: reading and cropping
+run ahead in threads, and crops of several items share batches."""
 
 from abc import ABC, abstractmethod
 from collections import deque
@@ -6,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -21,7 +22,6 @@ Picture = np.ndarray | Callable[[], np.ndarray]  # (H, W, 3) RGB uint8, or what 
 Item = tuple[Picture, np.ndarray | None, np.ndarray | None]  # with boxes (P, 4) x1 y1 x2 y2 and their scores (P,)
 
 BATCHES_AHEAD = 2  # one that runs and one that waits
-MOST_BYTES = 32_000_000  # of a batch: larger ones cost memory and gain nothing
 
 
 class Inference(ABC, Generic[Result]):
@@ -48,6 +48,7 @@ class BatchedInference(Inference[Result], Generic[State, Result]):
     """Inference in three steps: a picture's crops, the network on batches of crops, the picture's results."""
 
     batch_size: int
+    most_bytes: float = float("inf")  # of a batch of several crops
 
     @abstractmethod
     def prepare(self, item: Item) -> tuple[State, Sequence[np.ndarray]]:
@@ -68,11 +69,20 @@ class BatchedInference(Inference[Result], Generic[State, Result]):
             except HRNetError as error:
                 return error, []
 
-        for state, answers in flow(items, prepared, self.run, self.batch_size):
+        def ran(crops: np.ndarray) -> tuple[Any, ...]:
+            try:
+                return self.run(crops)
+            except HRNetError as error:  # such as a full memory: the answer of each crop
+                return ([error] * len(crops),)
+
+        for state, answers in flow(items, prepared, ran, self.batch_size, self.most_bytes):
             yield state if isinstance(state, HRNetError) else self.finished(state, answers)
 
-    def finished(self, state: State, answers: list[Arrays]) -> list[Result] | HRNetError:
+    def finished(self, state: State, answers: list[tuple[Any, ...]]) -> list[Result] | HRNetError:
         """What `finish` gives, or what was wrong."""
+        for first, *_ in answers:
+            if isinstance(first, HRNetError):
+                return first
         try:
             return self.finish(state, answers)
         except HRNetError as error:
@@ -110,12 +120,13 @@ def flow(
     prepare: Callable[[Anything], tuple[State, Sequence[np.ndarray]]],
     run: Callable[[np.ndarray], Arrays],
     batch_size: int,
+    most_bytes: float = float("inf"),
 ) -> Iterator[tuple[State, list[Arrays]]]:
     """Yield, for each item in order, its state and the outputs of `run` for each of its crops.
 
     `prepare(item)` gives a state of the caller's choice and crops (H, W, 3), maybe none; it is called in threads,
     ahead of what is asked for. `run(batch)` gives arrays whose first axis is the batch's; it is called in one thread of
-    its own, with batches of up to `batch_size` crops of one size, in order.
+    its own, with batches of up to `batch_size` crops of one size, in order, several together of at most `most_bytes`.
     What is held is bounded: items up to twice the number of threads, and batches up to two. An error in `prepare` or
     `run` is raised where its item would have been.
     """
@@ -124,7 +135,7 @@ def flow(
     with ThreadPoolExecutor(threads) as preparing, ThreadPoolExecutor(1) as running:
         prepared: deque[Future[tuple[State, Sequence[np.ndarray]]]] = deque()
         underway: deque[Underway[State]] = deque()
-        batcher = Batcher(running, run, batch_size)
+        batcher = Batcher(running, run, batch_size, most_bytes)
         error: BaseException | None = None
         try:
             while True:
@@ -136,8 +147,13 @@ def flow(
                     break  # the items before it come first
                 state, crops = item.result()
                 underway.append(Underway(state, batcher.add(crops)))
-                # One item's batches may be all that run: it waits, lest the engine stand still while it is finished.
-                while underway and batcher.ran(underway[0].answers, must=batcher.full and len(underway) > 1):
+                crowded = len(underway) > 4 * threads + (BATCHES_AHEAD + 1) * batch_size
+                if crowded:  # with items without crops, which a batch in the making would hold back
+                    batcher.flush()
+                # A lone item waits until the next is queued, so that the engine has work while the caller finishes it.
+                while underway and batcher.ran(
+                    underway[0].answers, must=crowded or (batcher.full and len(underway) > 1)
+                ):
                     first = underway.popleft()
                     yield first.state, first.outputs()
             batcher.flush()
@@ -147,15 +163,17 @@ def flow(
             if error is not None:
                 raise error
         finally:
-            for waiting in prepared:
-                waiting.cancel()
+            for pool in (preparing, running):
+                pool.shutdown(wait=False, cancel_futures=True)
 
 
 class Batcher:
     """Gathers crops into batches and hands full ones to the engine's thread."""
 
-    def __init__(self, running: ThreadPoolExecutor, run: Callable[[np.ndarray], Arrays], size: int) -> None:
-        self.running, self.run, self.size = running, run, size
+    def __init__(
+        self, running: ThreadPoolExecutor, run: Callable[[np.ndarray], Arrays], size: int, most_bytes: float
+    ) -> None:
+        self.running, self.run, self.size, self.most_bytes = running, run, size, most_bytes
         self.crops: list[np.ndarray] = []
         self.batch: Future[Arrays] = Future()
         self.sent: deque[Future[Arrays]] = deque()
@@ -175,7 +193,7 @@ class Batcher:
     def fits(self, crop: np.ndarray) -> bool:
         """Whether a crop may share the batch that is being gathered."""
         count = len(self.crops)
-        return count < self.size and crop.shape == self.crops[0].shape and (count + 1) * crop.nbytes <= MOST_BYTES
+        return count < self.size and crop.shape == self.crops[0].shape and (count + 1) * crop.nbytes <= self.most_bytes
 
     def flush(self) -> None:
         """Send the batch that is being gathered, once there is room for it."""
@@ -203,6 +221,7 @@ class Batcher:
 def fulfil(answer: "Future[Arrays]", run: Callable[[np.ndarray], Arrays], crops: list[np.ndarray]) -> None:
     """Run a batch and put its outputs, or its error, where they are waited for."""
     try:
-        answer.set_result(run(crops[0][None] if len(crops) == 1 else np.stack(crops)))
+        alone = len(crops) == 1 and crops[0].flags.writeable  # torch warns of arrays that are not
+        answer.set_result(run(crops[0][None] if alone else np.stack(crops)))
     except BaseException as error:
         answer.set_exception(error)

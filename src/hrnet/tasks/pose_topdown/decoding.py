@@ -1,6 +1,6 @@
 """The test path from crops to keypoints as one torch module, for graphs that leave Python and for CUDA devices.
 
-The same steps as `inference.averaged` and `codec.decode`, in torch; a test holds the two together.
+The same steps as `inference.maps` and `codec.decode`, in torch; a test holds the two together.
 """
 
 import math

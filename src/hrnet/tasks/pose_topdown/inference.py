@@ -64,8 +64,8 @@ class TopDownInference(BatchedInference[Framed, Pose]):
                 box=np.asarray(box, np.float32),
                 skeleton=self.skeleton,
             )
-            for box, box_score, frame, in_input, joint_scores in zip(
-                state.boxes, state.box_scores, state.frames, *self.keypoints(answers), strict=True
+            for box, box_score, frame, (in_input, joint_scores) in zip(
+                state.boxes, state.box_scores, state.frames, answers, strict=True
             )
         ]
 
@@ -96,9 +96,8 @@ class TopDownInference(BatchedInference[Framed, Pose]):
         (image, boxes, box_scores), (width, height), frames = state
         if not frames:
             return image, boxes, box_scores
-        points, scores = self.keypoints(answers)
-        best = int(scores.sum(axis=1).argmax())
-        extent = self.extent(frames[best].to_picture(points[best]), scores[best])
+        frame, (points, scores) = max(zip(frames, answers, strict=True), key=lambda pair: float(pair[1][1].sum()))
+        extent = self.extent(frame.to_picture(points), scores)
         if extent is None:
             return image, None, box_scores
         x1, y1, x2, y2 = extent
@@ -112,33 +111,20 @@ class TopDownInference(BatchedInference[Framed, Pose]):
         return extent_of(points[sure]) if sure.sum() >= FEWEST_JOINTS else None
 
     def run(self, crops: np.ndarray) -> Arrays:
-        """What the engine puts out for crops (B, H, W, 3) uint8: maps (B, K, h, w), with the flip test those of the
-        mirrored crops too; or keypoints and scores, where the engine decodes."""
+        """Keypoints (B, K, 2) in pixels of the input and scores (B, K) of crops (B, H, W, 3) uint8. Maps are not kept:
+        a picture of many people would hold many."""
         if self.engine.decodes:
             return self.engine.run(crops)
+        return self.codec.decode(self.maps(crops))
+
+    def maps(self, crops: np.ndarray) -> np.ndarray:
+        """Activated maps (B, K, h, w) of crops, with the flip test the mean with those of the mirrored crops."""
         if not self.recipe.testing.flip:
-            return (self.engine.run(crops)[-1],)
-        plain, mirrored = seen_both_ways(self.engine, crops)
-        return plain[-1], mirrored[-1]
-
-    def keypoints(self, answers: list[Arrays]) -> tuple[np.ndarray, np.ndarray]:
-        """Keypoints (N, K, 2) in pixels of the input and scores (N, K) from what `run` gave for each of N crops."""
-        if not answers:
-            count = len(self.skeleton)
-            return np.zeros((0, count, 2)), np.zeros((0, count))
-        outputs = [np.stack(each) for each in zip(*answers, strict=True)]
-        if self.engine.decodes:
-            points, scores = outputs
-            return points, scores
-        return self.codec.decode(self.averaged(*outputs))
-
-    def averaged(self, maps: np.ndarray, mirrored: np.ndarray | None = None) -> np.ndarray:
-        """Activated maps (N, K, h, w), the mean with those of the mirrored input, where it was seen too."""
-        maps = self.codec.activate(maps)
-        if mirrored is None:
-            return maps
+            return self.codec.activate(self.engine.run(crops)[-1])
+        (*_, seen), (*_, mirrored) = seen_both_ways(self.engine, crops)
         shift = self.recipe.testing.shift_heatmap and self.recipe.framing.convention == "published"
-        return (maps + flip_back(self.codec.activate(mirrored), self.skeleton.flip_order, shift)) * 0.5
+        back = flip_back(self.codec.activate(mirrored), self.skeleton.flip_order, shift)
+        return (self.codec.activate(seen) + back) * 0.5
 
     def person_score(self, scores: np.ndarray) -> float:
         """Mean score of the joints above the threshold, 0 where none is (published rescoring, COCO `evaluate`)."""

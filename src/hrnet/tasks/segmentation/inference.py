@@ -24,11 +24,14 @@ Size = tuple[int, int]
 MARGIN = 256  # pixels around a tile that are looked at but not answered for
 
 
-class SegmentationInference(BatchedInference[None, LabelMap]):
+class SegmentationInference(BatchedInference[Size, LabelMap]):
     """A recipe and an engine, ready to predict: the label map of each picture, in a list of one.
 
-    Neighbouring pictures of one size share batches.
+    Neighbouring pictures of one size share batches; a large one is looked at a tile and its surroundings at a time, so
+    that memory does not grow with it.
     """
+
+    most_bytes = 3 * 1_400_000  # more pixels at once cost memory and gain nothing
 
     def __init__(self, recipe: SegmentationRecipe, engine: Engine) -> None:
         self.recipe, self.engine, self.testing = recipe, engine, recipe.testing
@@ -41,29 +44,41 @@ class SegmentationInference(BatchedInference[None, LabelMap]):
                 "a graph that gives labels holds one look: leave testing.flip, scales and windows as they are"
             )
 
-    def prepare(self, item: Item) -> tuple[None, Sequence[np.ndarray]]:
-        return None, [pixels_of(item[0])]
+    def prepare(self, item: Item) -> tuple[Size, Sequence[np.ndarray]]:
+        """The picture, or its tiles with what surrounds them."""
+        image = pixels_of(item[0])
+        size, step = (image.shape[0], image.shape[1]), self.testing.tile
+        if not self.tiled(size):
+            return size, [image]
+        corners = self.corners(size)
+        return size, [
+            image[max(y - MARGIN, 0) : y + step + MARGIN, max(x - MARGIN, 0) : x + step + MARGIN] for y, x in corners
+        ]
 
     def run(self, crops: np.ndarray) -> Arrays:
         """Labels (B, H, W) of pictures of one size."""
-        height, width = crops.shape[1:3]
-        if self.testing.resize == "none" and not self.testing.base and height * width > self.testing.tile**2:
-            return (np.stack([self.tile_by_tile(image) for image in crops]),)
         return (self.labels(crops),)
 
-    def finish(self, state: None, answers: list[Arrays]) -> list[LabelMap]:
-        return [LabelMap(labels, self.classes) for (labels,) in answers]
-
-    def tile_by_tile(self, image: np.ndarray) -> np.ndarray:
-        """Labels (H, W) of a large picture, a tile and its surroundings at a time: memory does not grow with it."""
-        height, width = image.shape[:2]
-        labels, step = np.empty((height, width), np.uint8), self.testing.tile
-        for y, x in ((y, x) for y in range(0, height, step) for x in range(0, width, step)):
-            top, left = max(y - MARGIN, 0), max(x - MARGIN, 0)
-            seen = self.labels(image[None, top : y + step + MARGIN, left : x + step + MARGIN])[0]
+    def finish(self, state: Size, answers: list[Arrays]) -> list[LabelMap]:
+        """The label map, put together from tiles where it was looked at in tiles."""
+        if not self.tiled(state):
+            ((labels,),) = answers
+            return [LabelMap(labels, self.classes)]
+        labels, step = np.empty(state, np.uint8), self.testing.tile
+        for (y, x), (seen,) in zip(self.corners(state), answers, strict=True):
             target = labels[y : y + step, x : x + step]
-            target[:] = seen[y - top :, x - left :][: target.shape[0], : target.shape[1]]
-        return labels
+            inner = seen[y - max(y - MARGIN, 0) :, x - max(x - MARGIN, 0) :]
+            target[:] = inner[: target.shape[0], : target.shape[1]]
+        return [LabelMap(labels, self.classes)]
+
+    def tiled(self, size: Size) -> bool:
+        """Whether a picture of a size is looked at in tiles."""
+        return self.testing.resize == "none" and not self.testing.base and size[0] * size[1] > self.testing.tile**2
+
+    def corners(self, size: Size) -> list[Size]:
+        """Upper left corners (y, x) of a picture's tiles."""
+        step = self.testing.tile
+        return [(y, x) for y in range(0, size[0], step) for x in range(0, size[1], step)]
 
     def labels(self, batch: np.ndarray) -> np.ndarray:
         """Labels (B, H, W) of pictures (B, H, W, 3), held at once."""
