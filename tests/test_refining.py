@@ -107,3 +107,20 @@ def test_boxes_refining_and_changes_go_with_what_can_use_them(alone, tmp_path):
     save_weights(tmp_path / "crowd.safetensors", recipe.model.build(), recipe.to_yaml(), {})
     with pytest.raises(hrnet.UsageError, match=r"keypoints of crowdpose, .* those of coco: leave refine out"):
         hrnet.Predictor(tmp_path / "crowd.safetensors", **FP32, refine=True)
+
+
+def test_an_engine_that_fails_for_one_picture_fails_for_no_other(everybody):
+    """While a person is looked for, as in the box that was found."""
+
+    class Full:
+        name, precision, decodes = "full", "fp32", False
+
+        def run(self, pictures):
+            if (pictures[:, 120:136, 90:102] == 200).all(axis=(1, 2, 3)).any():
+                raise hrnet.HRNetError("the memory is full")
+            return everybody.inference.engine.run(pictures)
+
+    path = everybody.recipe.but(testing__batch_size=1, testing__search=True).inference(Full())
+    image = read_image(STREET)
+    found = list(path.attempt((each, None, None) for each in (image, np.full((90, 120, 3), 200, np.uint8), image)))
+    assert [len(found[0]), str(found[1]), len(found[2])] == [1, "the memory is full", 1]

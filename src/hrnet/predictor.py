@@ -14,7 +14,7 @@ from hrnet.engines.cache import digest, file_digest, proven_int8
 from hrnet.engines.choosing import OWN_ENGINE, Choice, Judge, Network, Way, Wish, choose, engine_of, outputs_agree
 from hrnet.engines.engine import Engine
 from hrnet.engines.exported import FORMATS, read_exported
-from hrnet.engines.pipeline import Inference
+from hrnet.engines.inference import Inference
 from hrnet.errors import HRNetError, UsageError
 from hrnet.images import as_rgb, read_image
 from hrnet.refining import RefiningInference

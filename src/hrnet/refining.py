@@ -7,7 +7,8 @@ from itertools import islice
 import numpy as np
 
 from hrnet.engines.engine import Engine
-from hrnet.engines.pipeline import Arrays, BatchedInference, Inference, Item, pixels_of
+from hrnet.engines.inference import BatchedInference, Inference, Item, pixels_of
+from hrnet.engines.pipeline import Arrays
 from hrnet.errors import HRNetError
 from hrnet.geometry import Frame
 from hrnet.results.pose import Pose

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from hrnet.engines.engine import Engine
-    from hrnet.engines.pipeline import Inference
+    from hrnet.engines.inference import Inference
     from hrnet.results.agreement import Agreement
 
 

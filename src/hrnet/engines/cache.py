@@ -16,6 +16,7 @@ from hrnet.engines.engine import cores
 from hrnet.errors import HRNetError
 from hrnet.images import write_bytes, write_text
 
+CUDA_DRIVERS = "/proc/driver/nvidia/version", "/usr/lib/wsl/lib/libcuda.so.1", "C:/Windows/System32/nvcuda.dll"
 LIBRARIES = ("hrnet", "torch", "onnxruntime", "openvino")
 
 
@@ -65,12 +66,7 @@ def processor() -> str:
 
 def cuda_driver() -> bool:
     """Whether this machine has a CUDA driver, found out without importing torch."""
-    linux, wsl, windows = (
-        "/proc/driver/nvidia/version",
-        "/usr/lib/wsl/lib/libcuda.so.1",
-        "C:/Windows/System32/nvcuda.dll",
-    )
-    return any(Path(file).exists() for file in (linux, wsl, windows))
+    return any(Path(file).exists() for file in CUDA_DRIVERS)
 
 
 def cuda_cards() -> list[str]:

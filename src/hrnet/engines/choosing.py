@@ -235,7 +235,7 @@ def measured(ways: list[Way], network: Network, judge: Judge, memory: Memory) ->
     for way in ways:
         try:
             engines[way] = engine_of(way, network)
-            for _ in range(2):  # CUDA graphs are recorded in the second run
+            for _ in range(1 if way.device == "cpu" else 2):  # CUDA graphs are recorded in the second run
                 engines[way].run(pictures)
         except (HRNetError, RuntimeError) as error:
             engines.pop(way, None)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from hrnet.engines.engine import Engine
-from hrnet.engines.pipeline import Arrays, BatchedInference, Item, pixels_of
+from hrnet.engines.inference import BatchedInference, Item, pixels_of
+from hrnet.engines.pipeline import Arrays
 from hrnet.results.classification import Classification
 from hrnet.tasks.classification.codec import decode, softmax
 from hrnet.tasks.classification.samples import centre

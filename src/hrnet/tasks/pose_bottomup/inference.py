@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from hrnet.engines.engine import Engine
-from hrnet.engines.pipeline import Arrays, BatchedInference, Item, pixels_of, seen_both_ways
+from hrnet.engines.inference import BatchedInference, Item, pixels_of, seen_both_ways
+from hrnet.engines.pipeline import Arrays
 from hrnet.errors import HRNetError
 from hrnet.geometry import Frame, extent_of
 from hrnet.results.pose import Pose

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from hrnet.datasets.records import Person, PoseData, Record
-from hrnet.engines.pipeline import Inference
+from hrnet.engines.inference import Inference
 from hrnet.results.pose import Pose
 from hrnet.scoring.bootstrap import ratio_interval
 from hrnet.scoring.oks import similarity

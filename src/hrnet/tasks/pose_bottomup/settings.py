@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from hrnet.datasets.records import PoseData, Record
     from hrnet.engines.engine import Engine
-    from hrnet.engines.pipeline import Inference
+    from hrnet.engines.inference import Inference
     from hrnet.results.agreement import Agreement
     from hrnet.results.pose import Pose
     from hrnet.tasks.pose_bottomup.inference import BottomUpInference

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hrnet.engines.engine import Engine
-from hrnet.engines.pipeline import Arrays, BatchedInference, Item, flow, pixels_of, seen_both_ways
+from hrnet.engines.inference import BatchedInference, Item, pixels_of, seen_both_ways, told_when_read
+from hrnet.engines.pipeline import Arrays, flow
 from hrnet.errors import HRNetError
 from hrnet.geometry import Frame, center_and_extent, extent_of, windows
 from hrnet.results.pose import Pose
@@ -71,18 +72,15 @@ class TopDownInference(BatchedInference[Framed, Pose]):
 
     def sought(self, items: Iterable[Item]) -> Iterator[Item]:
         """The items, those without boxes with the box of the person whom a first look finds."""
-        for state, answers in flow(items, self.look, self.run, self.batch_size):
-            yield self.found(state, answers)
+        for reached in flow(items, self.look, self.run, self.batch_size):
+            yield told_when_read(reached) if isinstance(reached, HRNetError) else self.found(*reached)
 
     def look(self, item: Item) -> tuple[tuple[Item, tuple[int, int], list[Frame]], Sequence[np.ndarray]]:
         """The crops of a first look at a picture without boxes: windows of the input's shape that cover it."""
         given, boxes, box_scores = item
         if boxes is not None:
             return (item, (0, 0), []), []
-        try:
-            image = pixels_of(given)
-        except HRNetError:
-            return (item, (0, 0), []), []  # told when it is read again, where its poses would be
+        image = pixels_of(given)
         height, width = image.shape[:2]
         size, convention = self.recipe.model.input_size, self.recipe.framing.convention
         frames = [

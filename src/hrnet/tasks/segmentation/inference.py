@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 from hrnet.engines.engine import Engine
-from hrnet.engines.pipeline import Arrays, BatchedInference, Item, pixels_of
+from hrnet.engines.inference import BatchedInference, Item, pixels_of
+from hrnet.engines.pipeline import Arrays
 from hrnet.errors import UsageError
 from hrnet.images import MEAN
 from hrnet.results.label_map import LabelMap
