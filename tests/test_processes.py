@@ -1,6 +1,7 @@
 """The program as a process of its own: without a package that it needs, and stopped by its user."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -38,6 +39,16 @@ def test_a_missing_package_is_named(package, command, words, folder):
     done = subprocess.run([sys.executable, "-c", blocked, *command.split()], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert all(word in done.stderr for word in words), done.stderr
+
+
+def test_a_warning_is_a_sentence(folder):
+    (folder / "file").write_text("no folder")
+    command = [sys.executable, "-m", "hrnet", "predict", "fine.png", "--weights", "tiny.safetensors", "--no-draw"]
+    environment = os.environ | {"HRNET_CACHE": str(folder / "file")}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    told = [line for line in done.stderr.splitlines() if "cannot be kept" in line]
+    assert done.returncode == 0 and len(told) == 1 and told[0].startswith("Warning: the choice of an engine")
+    assert "choosing.py" not in done.stderr
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 
 import typer
 
@@ -48,7 +49,9 @@ def options(
 
 
 def run() -> None:
-    """Entry point: exit 0 when all went well, 1 for bad input, 2 for wrong use; never a traceback for either."""
+    """Entry point: exit 0 when all went well, 1 for bad input, 2 for wrong use; never a traceback for either, and
+    warnings as sentences, without the line of code that they come from."""
+    warnings.formatwarning = lambda message, *_: f"Warning: {message}\n"
     try:
         app()
     except HRNetError as error:
