@@ -14,6 +14,7 @@ from drawn import TINY, coco_file
 from safetensors.torch import load_file
 
 import hrnet
+from hrnet import trainer
 from hrnet.evaluator import evaluate
 from hrnet.finetuning import adapted, begin_from
 from hrnet.nets.backbone import HighResolutionModule
@@ -194,6 +195,15 @@ def test_a_training_fills_its_folder(folder, capsys):
     assert card["data"] == ["set (64 pictures)"] and card["samples"] == 64
     first, second = (line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch "))
     assert "val/AP" not in first and "val/AP" in second and "train/loss" in first
+
+
+@pytest.mark.parametrize("computes, precision", [(True, "bf16"), (False, "32"), (None, "32")])
+def test_bf16_is_not_imitated(computes, precision, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(trainer, "computes_bf16", lambda: computes)
+    said = []
+    assert trainer.for_this_machine(TINY.but(training__precision="bf16"), said.append).training.precision == precision
+    assert len(said) == (precision == "32")
 
 
 @pytest.mark.slow

@@ -1,6 +1,5 @@
 """Training: data sets, samples, network, loss and score put together, and the run folder they fill."""
 
-import platform
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -13,6 +12,7 @@ from hrnet.datasets.opening import has_split
 from hrnet.errors import HRNetError
 from hrnet.finetuning import begin_from
 from hrnet.images import output_folder, write_image, write_text
+from hrnet.machine import computes_bf16, processor
 from hrnet.settings import DataSet, Recipe
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def train(
     if not len(samples):
         raise HRNetError(f"{', '.join(str(each) for each in data)}: nothing labelled to learn from")
     out = run_folder(out, resume)
+    recipe = for_this_machine(recipe, say)
     torch.manual_seed(recipe.training.seed)
     network = recipe.model.build()
     if isinstance(start, Path):
@@ -77,6 +78,17 @@ def train(
         if held_out:
             write_image(out / "validation.jpg", validation_pictures(best, held_out))
     return best
+
+
+def for_this_machine(recipe: Recipe, say: Callable[[str], None]) -> Recipe:
+    """The recipe, in float32 where nothing here computes in bf16: imitated, it takes several times longer."""
+    import torch
+
+    device = torch.cuda.is_available() or torch.backends.mps.is_available()
+    if recipe.training.precision != "bf16" or device or computes_bf16():
+        return recipe
+    say("training.precision=32 instead of bf16, for which this processor is not known to have instructions")
+    return recipe.but(training__precision="32")
 
 
 def run_folder(out: Path, resume: Path | None) -> Path:
@@ -134,13 +146,7 @@ def hardware() -> str:
 
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    cpuinfo = Path("/proc/cpuinfo")
-    named = (
-        [line.split(":")[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
-        if cpuinfo.exists()
-        else []
-    )
-    return f"{named[0] if named else platform.processor() or platform.machine()}, {torch.get_num_threads()} threads"
+    return f"{processor()}, {torch.get_num_threads()} threads"
 
 
 def scorer(recipe: Recipe, held_out: Sequence[DataSet]) -> "Callable[[nn.Module], dict[str, float]]":

@@ -86,12 +86,15 @@ def predict(
         typer.echo(f"engine: {looking.engine_note}")
         looking = looking.second
     files = drawings(paths, out) if draw or kind.beside else {}
+    began = time.perf_counter()
     rows, failed, stopped = predicted(paths, predictor, people, kind, Sheets(files, draw, min_score))
+    spent = time.perf_counter() - began
     failures += failed
     file = out / f"{kind.name}.{'csv' if form == 'csv' else 'json'}"
     write_text(file, kind.formats[form](rows))
     total = len(paths) + len(failures) - len(failed)
-    typer.echo(f"\n{len(rows)} of {total} pictures done: {file}" + (f", pictures in {out}" if draw else ""))
+    drawn = f", pictures in {out}" if draw else ""
+    typer.echo(f"\n{len(rows)} of {total} pictures done in {spent:.1f} s: {file}{drawn}")
     for error in failures:
         typer.echo(f"Error: {error}", err=True)
     if stopped or failures:
@@ -122,8 +125,7 @@ def predicted(
     user stopped it: what was done until then is kept."""
     rows, failures, stopped = [], [], False
     width = max((len(path.name) for path in paths), default=7)
-    typer.echo(f"{'picture':<{width}}  {kind.columns}   time")
-    began = time.perf_counter()
+    typer.echo(f"{'picture':<{width}}  {kind.columns}")
     with ThreadPoolExecutor(2) as artists:
         drawing: deque[Future[None]] = deque()
         try:
@@ -136,8 +138,7 @@ def predicted(
                 while len(drawing) > MOST_DRAWINGS:
                     failures += fault_of(drawing.popleft())
                 rows.append(kind.row(path.name, size, results))
-                seconds, began = time.perf_counter() - began, time.perf_counter()
-                typer.echo(f"{path.name:<{width}}  {kind.line(results)}  {seconds:>4.2f} s")
+                typer.echo(f"{path.name:<{width}}  {kind.line(results)}")
         except KeyboardInterrupt:
             stopped = True
         for done in drawing:

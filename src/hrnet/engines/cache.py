@@ -3,20 +3,16 @@
 import hashlib
 import json
 import os
-import platform
 import warnings
-from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
-from hrnet.engines.engine import cores
 from hrnet.errors import HRNetError
 from hrnet.images import write_bytes, write_text
+from hrnet.machine import cores, cuda_cards, cuda_driver, installed, instructions, processor
 
-CUDA_DRIVERS = "/proc/driver/nvidia/version", "/usr/lib/wsl/lib/libcuda.so.1", "C:/Windows/System32/nvcuda.dll"
 LIBRARIES = ("hrnet", "torch", "onnxruntime", "openvino")
 
 
@@ -46,42 +42,12 @@ def file_digest(path: Path) -> str:
 def machine() -> dict[str, Any]:
     """What a measurement depends on beside the network: processor, cores, CUDA driver, versions."""
     return {
-        "processor": processor(),
+        "processor": f"{processor()}; {digest(*sorted(instructions()))}",
         "cores": cores(),
         "cuda": cuda_driver() and [os.environ.get("CUDA_VISIBLE_DEVICES", "all"), *cuda_cards()],
         "limits": {name: os.environ[name] for name in ("ONEDNN_MAX_CPU_ISA", "OMP_NUM_THREADS") if name in os.environ},
         "versions": {name: installed(name) for name in LIBRARIES},
     }
-
-
-def processor() -> str:
-    """Name and instruction sets of the processor."""
-    with suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        told = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-        name = told.get("model name", platform.machine())
-        return f"{name}; {digest(told.get('flags') or told.get('Features') or '')}"
-    return platform.processor() or platform.machine()
-
-
-def cuda_driver() -> bool:
-    """Whether this machine has a CUDA driver, found out without importing torch."""
-    return any(Path(file).exists() for file in CUDA_DRIVERS)
-
-
-def cuda_cards() -> list[str]:
-    """What Linux's driver says of each card, its name above all."""
-    with suppress(OSError):
-        listed = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
-        return [file.read_text().partition("\n")[0] for file in listed]
-    return []
-
-
-def installed(package: str) -> str | None:
-    """The version of a package, None where it is missing."""
-    with suppress(PackageNotFoundError):
-        return version(package)
-    return None
 
 
 class Memory:

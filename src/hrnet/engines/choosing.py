@@ -2,7 +2,8 @@
 
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -11,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hrnet.engines.cache import Memory, cuda_driver, file_digest, installed
+from hrnet.engines.cache import Memory, file_digest
 from hrnet.engines.engine import Engine, first_line
 from hrnet.engines.onnx_engine import OnnxEngine
 from hrnet.engines.openvino_engine import OpenVINOEngine
 from hrnet.errors import HRNetError, UsageError, nearest
+from hrnet.machine import computes_bf16, cuda_driver, installed
 from hrnet.results.agreement import Agreement, judged
 from hrnet.settings import Free
 
@@ -25,8 +27,10 @@ if TYPE_CHECKING:
 ENGINES = ("auto", "torch", "onnx", "openvino")
 PRECISIONS = ("fp32", "bf16", "fp16", "int8")
 BATCH, FEW = 8, 2  # pictures that engines are measured with; few where a task feeds whole pictures of many sizes
-ROUNDS = 4
+ROUNDS, SECONDS = 4, 4.0  # turns in which engines are measured, fewer once so much time is over
 HOPELESS = 1.8  # times slower than the fastest in the first round: measured once is enough
+OUT = 4.0  # times slower than the fastest with one picture: left out before it is given a batch,
+BRIEF = 0.25  # unless one picture takes less than so many seconds
 OWN_ENGINE = {".onnx": "onnx", ".xml": "openvino", ".pt2": "torch"}  # what an exported file is made for
 OUTPUT_BUDGETS = {"fp32": 0.005, "bf16": 0.05, "fp16": 0.02, "int8": 0.15}
 Judge = Callable[[Engine, Engine], Agreement]
@@ -127,19 +131,35 @@ def choose(network: Network, wish: Wish, judge: Judge) -> Choice:
     if wish.engine == "auto" and wish.device is not None:
         wish = Wish("torch", wish.precision or "fp32", wish.device)
     ways = ways_for(wish, network)
-    if len(ways) == 1:
-        return Choice(engine_of(ways[0], network), f"{ways[0]}, as asked for")
+    only = ways[0] if len(ways) == 1 else None
+    if only is not None and only.engine == "torch":
+        return Choice(engine_of(only, network), as_only(only, wish))
     int8 = network.int8 and file_digest(network.int8)
     memory = Memory(f"{network.key} {network.size} {network.free} {int8} {wish} {', '.join(map(str, ways))}")
     told = memory.recall()
     if told is not None:
         try:
-            return Choice(recalled(told, memory, network), f"{told['why']} (measured before)", told["measured"])
+            again = " (measured before)" if told["measured"] else ""
+            return Choice(recalled(told, memory, network), told["why"] + again, told["measured"])
         except (HRNetError, RuntimeError, AssertionError, KeyError, ValueError, OSError) as error:
             warnings.warn(f"the remembered engine cannot be used, all are measured again: {error}", stacklevel=2)
     if network.build is not None:
         _ = network.module  # weights that cannot be loaded are no engine's fault
-    return measured(ways, network, judge, memory)
+    if only is None:
+        return measured(ways, network, judge, memory)
+    return remembered(Choice(engine_of(only, network), as_only(only, wish)), only, network, memory)
+
+
+def as_only(way: Way, wish: Wish) -> str:
+    """Why a way is taken where nothing is to be chosen."""
+    return f"{way}, {'as asked for' if wish.engine != 'auto' else 'all that runs this network here'}"
+
+
+def remembered(choice: Choice, way: Way, network: Network, memory: Memory) -> Choice:
+    """The choice, remembered with what lets the next run start without torch."""
+    told = {"engine": way.engine, "precision": way.precision, "device": way.device, "why": choice.why}
+    memory.remember(told | {"measured": choice.measured}, kept_files(choice.engine, network, way))
+    return choice
 
 
 def ways_for(wish: Wish, network: Network) -> list[Way]:
@@ -161,7 +181,7 @@ def ways_of_file(network: Network, wish: Wish) -> list[Way]:
         return [Way("torch", "fp32")]
     if network.meta.get("precision") == "int8":
         return [Way("openvino", "int8")]
-    ways = [Way("openvino", "bf16"), Way("openvino", "fp32")]
+    ways = [Way("openvino", "bf16")] * worth_bf16(wish) + [Way("openvino", "fp32")]
     if network.file.suffix == ".onnx":
         if wish.engine == "auto" and not installed("openvino"):
             return [Way("onnx", "fp32")]
@@ -174,15 +194,20 @@ def ways_of_module(network: Network, wish: Wish) -> list[Way]:
     gpu = wish.engine in ("auto", "torch") and wish.device is None and cuda_driver() and cuda_in_torch()
     if gpu or wish.device not in (None, "cpu"):
         return [Way("torch", precision, wish.device or "cuda") for precision in ("fp16", "bf16", "fp32")]
-    names = {"openvino": ("bf16", "fp32"), "torch": ("bf16", "fp32"), "onnx": ("fp32",)}
-    if network.int8 is not None:
-        names["openvino"] = ("int8", "bf16", "fp32")
+    both = ("bf16", "fp32") if worth_bf16(wish) else ("fp32",)
+    quick = ("int8",) if network.int8 is not None else ()
+    names = {"openvino": (*quick, *both), "torch": both, "onnx": ("fp32",)}
     if wish.engine == "auto":
         packages = {"openvino": "openvino", "torch": "torch", "onnx": "onnxruntime"}
         names = {name: each for name, each in names.items() if installed(packages[name])}
         if "openvino" in names:
             names.pop("onnx", None)  # nowhere seen to be the faster of the two
     return [Way(name, precision) for name, each in names.items() for precision in each]
+
+
+def worth_bf16(wish: Wish) -> bool:
+    """Whether bf16 may be the fastest on this processor, as far as is known, or is asked for."""
+    return wish.precision is not None or computes_bf16() is not False
 
 
 def cuda_in_torch() -> bool:
@@ -231,15 +256,7 @@ def measured(ways: list[Way], network: Network, judge: Judge, memory: Memory) ->
     width, height = network.size
     batch, what = (FEW, "picture") if "size" in network.free else (BATCH, "crop")
     pictures = np.random.default_rng(0).integers(0, 256, (batch, height, width, 3)).astype(np.uint8)
-    engines: dict[Way, Engine] = {}
-    for way in ways:
-        try:
-            engines[way] = engine_of(way, network)
-            for _ in range(1 if way.device == "cpu" else 2):  # CUDA graphs are recorded in the second run
-                engines[way].run(pictures)
-        except (HRNetError, RuntimeError) as error:
-            engines.pop(way, None)
-            warnings.warn(f"the engine {way} is passed over: {error}", stacklevel=3)
+    engines = ready(ways, network, pictures)
     if not engines:
         raise HRNetError(f"none of the engines {', '.join(map(str, ways))} runs this network here: see the warnings")
     times = milliseconds(engines, pictures)
@@ -256,10 +273,38 @@ def measured(ways: list[Way], network: Network, judge: Judge, memory: Memory) ->
     faster = f", {times[slowest] / times[way]:.1f} x faster than {slowest}" if slowest is not way else ""
     apart = f"; agreement with fp32: {verdict}" if verdict.figures else ""
     why = f"{way}: {times[way]:.2f} ms per {what} of {width}x{height} in batches of {batch}{faster}{apart}"
-    told: dict[str, Any] = {"engine": way.engine, "precision": way.precision, "device": way.device, "why": why}
-    told["measured"] = {str(each): round(value, 3) for each, value in times.items()}
-    memory.remember(told, kept_files(engines[way], network, way))
-    return Choice(engines[way], why, told["measured"])
+    figures = {str(each): round(value, 3) for each, value in times.items()}
+    return remembered(Choice(engines[way], why, figures), way, network, memory)
+
+
+def ready(ways: list[Way], network: Network, pictures: np.ndarray) -> dict[Way, Engine]:
+    """Warm engines of all ways that run here. One that needs many times as long for one picture is left out before it
+    takes minutes for a batch: bf16 on a processor that has to work it out in float32."""
+    seconds: dict[Way, float] = {}
+    engines: dict[Way, Engine] = {}
+    for way in ways:
+        with passing_over(way):
+            engine = engine_of(way, network)
+            engine.run(pictures[:1])  # what the first call prepares is not counted
+            began = time.perf_counter()
+            engine.run(pictures[:1])
+            seconds[way], engines[way] = time.perf_counter() - began, engine
+    warm: dict[Way, Engine] = {}
+    for way in (way for way in engines if seconds[way] < max(BRIEF, OUT * min(seconds.values()))):
+        with passing_over(way):
+            for _ in range(1 if way.device == "cpu" else 2):  # CUDA graphs are recorded in the second run
+                engines[way].run(pictures)
+            warm[way] = engines[way]
+    return warm
+
+
+@contextmanager
+def passing_over(way: Way) -> Iterator[None]:
+    """An engine that fails within the block is no error, but a warning with its reason."""
+    try:
+        yield
+    except (HRNetError, RuntimeError) as error:
+        warnings.warn(f"the engine {way} is passed over: {error}", stacklevel=5)
 
 
 def judged_by(judge: Judge, engine: Engine, plain: Engine) -> Agreement:
@@ -288,7 +333,10 @@ def milliseconds(engines: dict[Way, Engine], pictures: np.ndarray) -> dict[Way, 
     A turn begins with a call that is not counted: the threads of the library before still spin for a while.
     """
     times: dict[Way, float] = dict.fromkeys(engines, float("inf"))
+    end = time.perf_counter() + SECONDS
     for turn in range(ROUNDS):
+        if turn and time.perf_counter() > end:
+            break
         for way, engine in engines.items():
             if turn and times[way] > HOPELESS * min(times.values()):
                 continue

@@ -1,6 +1,5 @@
 """What an engine is: something that runs a network on pictures; and what all engines need."""
 
-import os
 from typing import Protocol
 
 import numpy as np
@@ -29,11 +28,6 @@ def fitting(pictures: np.ndarray, as_bytes: bool) -> np.ndarray:
     if as_bytes and pictures.dtype != np.uint8:
         raise HRNetError(f"this engine's graph takes pictures as uint8, not {pictures.dtype}: use the engine 'torch'")
     return np.ascontiguousarray(pictures if as_bytes else pictures.astype(np.float32, copy=False))
-
-
-def cores() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def first_line(error: Exception) -> str:

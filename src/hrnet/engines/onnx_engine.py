@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hrnet.engines.engine import cores, first_line, fitting
+from hrnet.engines.engine import first_line, fitting
 from hrnet.errors import HRNetError
+from hrnet.machine import cores
 
 
 class OnnxEngine:

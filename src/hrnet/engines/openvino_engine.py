@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from hrnet.engines.engine import cores, first_line, fitting
+from hrnet.engines.engine import first_line, fitting
 from hrnet.errors import HRNetError
+from hrnet.machine import cores
 
 HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "bf16"}  # what stays outside int8 runs in bf16 where the CPU has it
 FEWEST_PER_STREAM = 2  # smaller shares of a batch cost more than running side by side gains

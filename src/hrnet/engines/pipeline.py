@@ -9,8 +9,8 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from hrnet.engines.engine import cores
 from hrnet.errors import HRNetError
+from hrnet.machine import cores
 
 Item = TypeVar("Item")
 State = TypeVar("State")

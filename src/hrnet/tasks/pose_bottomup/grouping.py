@@ -11,7 +11,7 @@ from functools import reduce
 import cv2
 import numpy as np
 
-from hrnet.engines.engine import cores
+from hrnet.machine import cores
 from hrnet.tasks.pose_bottomup.assignment import assign
 from hrnet.tasks.pose_bottomup.refinement import strongest, strongest_of
 from hrnet.tasks.pose_bottomup.settings import Testing

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 
-from hrnet.engines.engine import cores
+from hrnet.machine import cores
 
 BAND = 128  # rows of the picture whose scores are held at once
 
