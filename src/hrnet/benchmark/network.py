@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hrnet.benchmark.rounds import interleaved, memory_mib
-from hrnet.engines.cache import machine
+from hrnet.engines.cache import conditions
 from hrnet.engines.choosing import Network, Way, engine_of, ways_of_module
 from hrnet.engines.choosing import Wish as EngineWish
 from hrnet.errors import HRNetError
@@ -95,7 +95,7 @@ def benchmark(
     for batch in batches:
         rows += measured(engines, pictures_of(size, batch), work, peaks)
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    about = (recipe.name, size, machine(), load, cores(), round(work, 2), peaks)
+    about = (recipe.name, size, conditions(), load, cores(), round(work, 2), peaks)
     return Report(*about, rows, left_out, memory_mib())
 
 

@@ -39,7 +39,7 @@ def file_digest(path: Path) -> str:
     return digest(name, file_digest(weights)) if path.suffix == ".xml" and weights.exists() else name
 
 
-def machine() -> dict[str, Any]:
+def conditions() -> dict[str, Any]:
     """What a measurement depends on beside the network: processor, cores, CUDA driver, versions."""
     return {
         "processor": f"{processor()}; {digest(*sorted(instructions()))}",
@@ -54,7 +54,7 @@ class Memory:
     """The folder of one network on one machine. Whatever is damaged, foreign or unwritable counts as not there."""
 
     def __init__(self, key: str) -> None:
-        self.folder = cache_folder() / "engines" / digest(key, json.dumps(machine(), sort_keys=True))
+        self.folder = cache_folder() / "engines" / digest(key, json.dumps(conditions(), sort_keys=True))
 
     def recall(self) -> dict[str, Any] | None:
         """What `remember` wrote; None where there is nothing that can be used."""

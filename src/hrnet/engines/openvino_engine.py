@@ -40,7 +40,7 @@ class OpenVINOEngine:
         self.core, self.path, self.whole = openvino_core(), path, whole
         self.has_bf16 = "BF16" in self.core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if precision == "bf16" and not self.has_bf16:
-            raise HRNetError("this processor has no bf16 arithmetic: use the precision fp32")
+            raise HRNetError("OpenVINO has no bf16 for this processor: use the precision fp32")
         self.threads = threads or cores()
         self.streams = min(self.threads, MOST_STREAMS)
         self.name, self.precision, self.decodes = "openvino", precision, decodes
