@@ -54,7 +54,7 @@ def train(
     if not len(samples):
         raise HRNetError(f"{', '.join(str(each) for each in data)}: nothing labelled to learn from")
     out = run_folder(out, resume)
-    recipe = for_this_machine(recipe, say)
+    asked, recipe = recipe, for_this_machine(recipe, say)
     torch.manual_seed(recipe.training.seed)
     network = recipe.model.build()
     if isinstance(start, Path):
@@ -65,7 +65,7 @@ def train(
     sources = [name if times == 1 else f"{name} x {times}" for name, times in learnt_from.items()]
     say(f"{len(samples)} samples an epoch from {', '.join(sources)}")
     if first:
-        write_text(out / "recipe.yaml", recipe.to_yaml())
+        write_text(out / "recipe.yaml", asked.to_yaml())  # a resumed run may be on another machine
 
     metric = held_out[0].headline if held_out else None
     score = scorer(recipe, held_out) if held_out else None

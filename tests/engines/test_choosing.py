@@ -161,12 +161,12 @@ def test_engines_that_fail_or_answer_differently_are_passed_over(own_cache, netw
     assert "openvino fp32 is passed over: this machine is not made for it" in sentences
 
 
-def test_an_engine_that_takes_many_times_as_long_is_not_given_whole_batches(own_cache, network, monkeypatch):
+def test_imitated_bf16_is_not_given_whole_batches(own_cache, network, monkeypatch):
     opened, batches = choosing.engine_of, []
 
     def slow(way, network):
         engine = opened(way, network)
-        if way.engine == "torch":
+        if way.precision == "bf16":
             run = engine.run
 
             def waiting(pictures):
@@ -178,9 +178,29 @@ def test_an_engine_that_takes_many_times_as_long_is_not_given_whole_batches(own_
         return engine
 
     monkeypatch.setattr(choosing, "engine_of", slow)
-    choice = choose(network, Wish(precision="fp32"), lambda engine, plain: Agreement({}))
-    assert choice.engine.name == "openvino" and list(choice.measured) == ["openvino fp32"]
+    monkeypatch.setattr(choosing, "worth_bf16", lambda wish: True)
+    monkeypatch.setattr(choosing, "cuda_driver", lambda: False)
+    choice = choose(network, Wish("torch"), lambda engine, plain: Agreement({}))
+    assert choice.engine.precision == "fp32" and list(choice.measured) == ["torch fp32"]
     assert set(batches) == {1}
+
+
+def test_a_file_replaced_under_a_recalled_engine_gives_no_mixed_answers(own_cache, tmp_path, network):
+    def opened(file):
+        return choose(Network("a file", (64, 64), None, file=file, meta={}), Wish("openvino", "fp32"), agreeing).engine
+
+    file = tmp_path / "net.onnx"
+    file.write_bytes(network.graph.read_bytes())
+    expected = opened(file).run(PICTURES)[0]
+    engine = opened(file)
+    (alone,) = engine.run(PICTURES[:1])
+    torch.manual_seed(1)
+    other = Network("other", (64, 64), TINY.model.build)  # holds the folder of its graph
+    file.write_bytes(other.graph.read_bytes())
+    with pytest.warns(UserWarning, match="was replaced meanwhile"):
+        (together,) = engine.run(PICTURES)
+    np.testing.assert_allclose(together[:1], alone, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(together, expected, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize(

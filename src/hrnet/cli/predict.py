@@ -91,10 +91,13 @@ def predict(
     spent = time.perf_counter() - began
     failures += failed
     file = out / f"{kind.name}.{'csv' if form == 'csv' else 'json'}"
-    write_text(file, kind.formats[form](rows))
+    if rows:  # else what an earlier run wrote stays
+        write_text(file, kind.formats[form](rows))
     total = len(paths) + len(failures) - len(failed)
     drawn = f", pictures in {out}" if draw else ""
-    typer.echo(f"\n{len(rows)} of {total} pictures done in {spent:.1f} s: {file}{drawn}")
+    written = f": {file}{drawn}" if rows else ", nothing is written"
+    interrupted = "interrupted: " if stopped else ""
+    typer.echo(f"\n{interrupted}{len(rows)} of {total} pictures done in {spent:.1f} s{written}")
     for error in failures:
         typer.echo(f"Error: {error}", err=True)
     if stopped or failures:

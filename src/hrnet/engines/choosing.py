@@ -29,7 +29,7 @@ PRECISIONS = ("fp32", "bf16", "fp16", "int8")
 BATCH, FEW = 8, 2  # pictures that engines are measured with; few where a task feeds whole pictures of many sizes
 ROUNDS, SECONDS = 4, 4.0  # turns in which engines are measured, fewer once so much time is over
 HOPELESS = 1.8  # times slower than the fastest in the first round: measured once is enough
-OUT = 4.0  # times slower than the fastest with one picture: left out before it is given a batch,
+OUT = 4.0  # times slower than fp32 with one picture: bf16 is left out before it is given a batch,
 BRIEF = 0.25  # unless one picture takes less than so many seconds
 OWN_ENGINE = {".onnx": "onnx", ".xml": "openvino", ".pt2": "torch"}  # what an exported file is made for
 OUTPUT_BUDGETS = {"fp32": 0.005, "bf16": 0.05, "fp16": 0.02, "int8": 0.15}
@@ -142,23 +142,28 @@ def choose(network: Network, wish: Wish, judge: Judge) -> Choice:
             again = " (measured before)" if told["measured"] else ""
             return Choice(recalled(told, memory, network), told["why"] + again, told["measured"])
         except (HRNetError, RuntimeError, AssertionError, KeyError, ValueError, OSError) as error:
-            warnings.warn(f"the remembered engine cannot be used, all are measured again: {error}", stacklevel=2)
+            warnings.warn(f"the remembered engine cannot be used and is made anew: {error}", stacklevel=2)
+    if only is not None:
+        return remembered(Choice(engine_of(only, network), as_only(only, wish)), only, network, memory)
     if network.build is not None:
         _ = network.module  # weights that cannot be loaded are no engine's fault
-    if only is None:
-        return measured(ways, network, judge, memory)
-    return remembered(Choice(engine_of(only, network), as_only(only, wish)), only, network, memory)
+    return measured(ways, network, judge, memory)
 
 
 def as_only(way: Way, wish: Wish) -> str:
     """Why a way is taken where nothing is to be chosen."""
-    return f"{way}, {'as asked for' if wish.engine != 'auto' else 'all that runs this network here'}"
+    return f"{way}, {'as asked for' if wish.engine != 'auto' or wish.precision else 'all that runs this network here'}"
 
 
 def remembered(choice: Choice, way: Way, network: Network, memory: Memory) -> Choice:
     """The choice, remembered with what lets the next run start without torch."""
     told = {"engine": way.engine, "precision": way.precision, "device": way.device, "why": choice.why}
-    memory.remember(told | {"measured": choice.measured}, kept_files(choice.engine, network, way))
+    try:
+        files = kept_files(choice.engine, network, way)
+    except (HRNetError, RuntimeError, OSError) as error:
+        warnings.warn(f"the engine {way} works, but cannot be kept for the next run: {error}", stacklevel=4)
+        return choice
+    memory.remember(told | {"measured": choice.measured}, files)
     return choice
 
 
@@ -278,24 +283,33 @@ def measured(ways: list[Way], network: Network, judge: Judge, memory: Memory) ->
 
 
 def ready(ways: list[Way], network: Network, pictures: np.ndarray) -> dict[Way, Engine]:
-    """Warm engines of all ways that run here. One that needs many times as long for one picture is left out before it
-    takes minutes for a batch: bf16 on a processor that has to work it out in float32."""
+    """Warm engines of all ways that run here. bf16 that a processor has to work out in float32 is left out before it
+    takes minutes for a batch."""
     seconds: dict[Way, float] = {}
     engines: dict[Way, Engine] = {}
     for way in ways:
         with passing_over(way):
             engine = engine_of(way, network)
             engine.run(pictures[:1])  # what the first call prepares is not counted
-            began = time.perf_counter()
-            engine.run(pictures[:1])
-            seconds[way], engines[way] = time.perf_counter() - began, engine
+            seconds[way] = min(duration(engine, pictures[:1]) for _ in range(2))
+            engines[way] = engine
+    limit = OUT * min((spent for way, spent in seconds.items() if way.precision == "fp32"), default=float("inf"))
     warm: dict[Way, Engine] = {}
-    for way in (way for way in engines if seconds[way] < max(BRIEF, OUT * min(seconds.values()))):
+    for way in engines:
+        if way.device == "cpu" and way.precision == "bf16" and seconds[way] > max(BRIEF, limit):
+            continue
         with passing_over(way):
             for _ in range(1 if way.device == "cpu" else 2):  # CUDA graphs are recorded in the second run
                 engines[way].run(pictures)
             warm[way] = engines[way]
     return warm
+
+
+def duration(engine: Engine, pictures: np.ndarray) -> float:
+    """Seconds that an engine takes for a batch."""
+    began = time.perf_counter()
+    engine.run(pictures)
+    return time.perf_counter() - began
 
 
 @contextmanager
@@ -341,9 +355,7 @@ def milliseconds(engines: dict[Way, Engine], pictures: np.ndarray) -> dict[Way, 
             if turn and times[way] > HOPELESS * min(times.values()):
                 continue
             engine.run(pictures[:1])
-            began = time.perf_counter()
-            engine.run(pictures)
-            times[way] = min(times[way], 1000 * (time.perf_counter() - began) / len(pictures))
+            times[way] = min(times[way], 1000 * duration(engine, pictures) / len(pictures))
     return times
 
 
@@ -372,9 +384,21 @@ def recalled(told: dict[str, Any], memory: Memory, network: Network) -> Engine:
         return torch_engine(way, network)
     kept = "network.onnx" in told["files"]
     path = memory.path("network.onnx") if kept else network.int8 or network.graph
-    whole = partial(memory.content, told, "network.onnx") if kept else lambda: None
+    whole = partial(memory.content, told, "network.onnx") if kept else partial(must_be_as, stamp(path), path)
     if way.engine == "openvino":
         blob = memory.content(told, "compiled.blob")
         return OpenVINOEngine(path, way.precision, decodes=network.decodes, blob=blob, whole=whole)
     whole()
     return OnnxEngine(path, decodes=network.decodes)
+
+
+def stamp(path: Path) -> list[tuple[int, int]]:
+    """What changes where a file, or the .bin beside it, is replaced: time and size of each."""
+    found = [file.stat() for file in (path, path.with_suffix(".bin")) if file.exists()]
+    return [(each.st_mtime_ns, each.st_size) for each in found]
+
+
+def must_be_as(before: list[tuple[int, int]], path: Path) -> None:
+    """Refuse a file that was replaced since an engine was made of it: some answers would be of another network."""
+    if stamp(path) != before:
+        raise HRNetError(f"{path} was replaced meanwhile")
