@@ -15,7 +15,7 @@ from hrnet import machine
 from hrnet.datasets.synthetic import figures
 from hrnet.engines import choosing
 from hrnet.engines.cache import cache_folder, file_digest
-from hrnet.engines.choosing import Network, Wish, choose, outputs_agree
+from hrnet.engines.choosing import Network, Way, Wish, choose, outputs_agree
 from hrnet.engines.onnx_engine import OnnxEngine
 from hrnet.engines.openvino_engine import OpenVINOEngine
 from hrnet.engines.torch_engine import TorchEngine
@@ -149,16 +149,20 @@ def test_engines_that_fail_or_answer_differently_are_passed_over(own_cache, netw
     opened = choosing.engine_of
 
     def failing(way, network):
-        if way.engine == "openvino":
+        if way == Way("openvino", "bf16"):
             raise HRNetError("this machine is not made for it")
         return opened(way, network)
 
     monkeypatch.setattr(choosing, "engine_of", failing)
+    monkeypatch.setattr(choosing, "worth_bf16", lambda wish: True)
+    monkeypatch.setattr(choosing, "cuda_driver", lambda: False)
+    monkeypatch.setattr(choosing, "milliseconds", lambda engines, pictures: {w: k for k, w in enumerate(engines)})
     with pytest.warns(UserWarning) as told:
         choice = choose(network, Wish(), lambda engine, plain: Agreement({}, ("the joints moved",)))
     assert (choice.engine.name, choice.engine.precision) == ("torch cpu", "fp32")
     sentences = " ".join(str(each.message) for each in told)
-    assert "openvino fp32 is passed over: this machine is not made for it" in sentences
+    assert "openvino bf16 is passed over: this machine is not made for it" in sentences
+    assert "openvino fp32 is passed over: the joints moved" in sentences
 
 
 def test_imitated_bf16_is_not_given_whole_batches(own_cache, network, monkeypatch):
