@@ -232,6 +232,7 @@ BOX = '[{"file_name": "fine.png", "bbox": %s}]'
         (BOX % "[1, 2, 3]", ["boxes.json, entry 1", '"bbox": [x, y, w, h]']),
         (BOX % "[NaN, 0, 9, 9]", ["fine.png", "boxes.json", "box 1", "is not finite"]),
         (BOX % "[5, 5, 0, 9]", ["fine.png", "boxes.json", "box 1", "has no size"]),
+        ('[{"file_name": "other.png", "bbox": [0, 0, 9, 9]}]', ["boxes.json names none of the pictures", "check"]),
         (BOX % "[48, 0, 9, 9]", ["fine.png", "boxes.json", "box 1", "lies outside the picture of 48 x 64"]),
     ],
 )
@@ -415,3 +416,28 @@ def test_label_files_do_not_go_beside_the_pictures(call, tmp_path):
     answer = call("predict", "fine.png", "--task", "segmentation", "--out", ".")
     assert answer.code == 1 and "label files" in answer.err
     assert (tmp_path / "fine_labels.png").read_bytes() == b"mine"
+
+
+def test_pictures_of_one_name_are_told_apart_and_a_mistyped_one_leaves_earlier_results(call):
+    for folder in ("one", "two"):
+        Path(folder).mkdir()
+        Path(folder, "fine.png").write_bytes(Path("fine.png").read_bytes())
+    assert predict(call, "one", "two", "--out", "out").code == 0
+    written = Path("out/poses.json").read_text()
+    assert [each["file_name"] for each in json.loads(written)["images"]] == ["one/fine.png", "two/fine.png"]
+    answer = predict(call, "fime.png", "--out", "out")
+    refused(answer, 1, ["fime.png does not exist"])
+    assert "nothing is written" in answer.out and Path("out/poses.json").read_text() == written
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (("--train", "--int8"), ["--train measures a training step", "--int8"]),
+        (("--weights", "tiny.safetensors"), ["without --pictures", "--weights"]),
+        (("--pictures", "fine.png", "--plot", "a.png"), ["--pictures measures", "--plot"]),
+        (("--threads", "9999"), ["processors here, not 9999"]),
+    ],
+)
+def test_benchmark_refuses_what_has_no_part_in_it(options, words, call):
+    refused(call("benchmark", *options), 2, words)

@@ -49,7 +49,8 @@ def test_exported_networks_predict_as_the_network_itself(name, engines, decode, 
     with warnings.catch_warnings(action="ignore"):
         proof = export(None, weights, tmp_path / name, decode=decode, evidence=people)
     assert proof.agreement.holds and set(proof.scores) == {"AP"}
-    assert json.loads((tmp_path / f"{name}.proof.json").read_text())["agreement"]["figures"]["poses"] == 3
+    figures = json.loads((tmp_path / f"{name}.proof.json").read_text())["agreement"]["figures"]
+    assert figures["outputs differ by"] < 0.005  # no joint of starting weights is sure enough to be compared
     meta = read_exported(tmp_path / name)
     assert meta["card"]["licence"] == "none" and meta["decodes"] is decode
 

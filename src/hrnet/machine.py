@@ -30,7 +30,7 @@ def instructions() -> frozenset[str]:
 def computes_bf16() -> bool | None:
     """Whether the processor computes in bf16; None where the system does not tell.
 
-    Without such instructions libraries go through bf16 number by number, up to ten times slower than float32.
+    Without such instructions libraries go through bf16 number by number, several times slower than float32.
     """
     told = instructions()
     return not BF16.isdisjoint(told) if told else None

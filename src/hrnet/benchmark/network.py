@@ -159,9 +159,8 @@ def matrix_peak(precision: str, device: str = "cpu", side: int = 4096) -> float:
 
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
     a = torch.randn(side, side).to(device, dtype)
-    best = min(
-        interleaved({"product": lambda: (a @ a)[0, 0].item()}, 1.0, 3, in_turn=1)["product"]
-    )  # waits for the device
+    products = {"product": lambda: (a @ a)[0, 0].item()}  # a number of it: waits for the device
+    best = min(interleaved(products, 1.0, 3, in_turn=1)["product"])
     return round(2 * side**3 / best / 1e9, 1)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hrnet.errors import UsageError
+from hrnet.machine import cores
 
 if TYPE_CHECKING:
     from hrnet.benchmark.network import Report
@@ -19,7 +20,10 @@ def benchmark(
     recipe: Annotated[
         str, typer.Argument(metavar="RECIPE", help="Recipe whose network is measured.")
     ] = "small_256x192",
-    batch: Annotated[list[int] | None, typer.Option(min=1, help="Batch sizes, repeatable; default: 1 and 8.")] = None,
+    batch: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="Batch sizes, repeatable; default: 1 and 8, for --train the recipe's."),
+    ] = None,
     train: Annotated[bool, typer.Option("--train", help="Measure a training step, not the network.")] = False,
     pictures: Annotated[
         list[str] | None, typer.Option(metavar="INPUT", help="Measure from these picture files to poses.")
@@ -35,11 +39,16 @@ def benchmark(
     from hrnet import catalogue
     from hrnet.benchmark.network import benchmark as measure
     from hrnet.benchmark.network import plot
-    from hrnet.images import write_text
+    from hrnet.images import output_folder, write_text
 
+    chosen, report = catalogue.recipe(recipe), None
+    options = {"--int8": int8, "--plot": plot_file, "--weights": weights, "--boxes": boxes, "--pictures": pictures}
+    check_options([name for name, value in options.items() if value], train)
+    for file in filter(None, (json_file, plot_file)):
+        output_folder(file.parent)
     if threads:
         limit(threads)
-    chosen = catalogue.recipe(recipe)
+    typer.echo(f"measuring {chosen.name}, minutes on a slow machine", err=True)
     if train:
         text, figures = steps(chosen, batch or [chosen.training.batch_size])
     elif pictures:
@@ -49,17 +58,31 @@ def benchmark(
     else:
         report = measure(chosen, batch or (1, 8), int8=int8)
         text, figures = lines(report), asdict(report)
-        if plot_file is not None:
-            plot(report, plot_file)
     typer.echo("\n".join(text))
     if json_file is not None:
         write_text(json_file, json.dumps(figures, indent=1) + "\n")
+    if plot_file is not None and report is not None:
+        plot(report, plot_file)
+
+
+def check_options(given: list[str], train: bool) -> None:
+    """Refuse options that have no part in what is measured: a training step, files to poses, or a network."""
+    measured, fitting = "without --pictures a network is measured", {"--int8", "--plot"}
+    if train:
+        measured, fitting = "--train measures a training step", set()
+    elif "--pictures" in given:
+        measured, fitting = "--pictures measures from files to poses", {"--pictures", "--weights", "--boxes"}
+    for name in given:
+        if name not in fitting:
+            raise UsageError(f"{measured}, in which {name} has no part: leave it out")
 
 
 def limit(threads: int) -> None:
     """Use so many processors, whatever library runs on them."""
     import torch
 
+    if threads > cores():
+        raise UsageError(f"there are {cores()} processors here, not {threads}: give --threads a smaller number")
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     torch.set_num_threads(threads)

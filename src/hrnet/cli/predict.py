@@ -1,7 +1,7 @@
 """`hrnet predict`."""
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -80,6 +80,8 @@ def predict(
     kind = KINDS[predictor.recipe.results]
     if people is not None and not predictor.takes_boxes:
         raise UsageError(f"{predictor.recipe.name} takes no boxes: leave --boxes out")
+    if people is not None and paths and not any(people.of(path) for path in paths):
+        raise HRNetError(f"{boxes} names none of the pictures: check that it belongs to them, or leave --boxes out")
     check_writing(kind, form, paths, out)
     looking = predictor if people else predictor.without_boxes
     while looking is not None:
@@ -127,7 +129,9 @@ def predicted(
     """Predict all pictures, print a line for each, write what goes beside them; rows, what went wrong, and whether the
     user stopped it: what was done until then is kept."""
     rows, failures, stopped = [], [], False
-    width = max((len(path.name) for path in paths), default=7)
+    times = Counter(path.name for path in paths)
+    names = {path: path.name if times[path.name] == 1 else path.as_posix() for path in paths}
+    width = max(map(len, names.values()), default=7)
     typer.echo(f"{'picture':<{width}}  {kind.columns}")
     with ThreadPoolExecutor(2) as artists:
         drawing: deque[Future[None]] = deque()
@@ -140,8 +144,8 @@ def predicted(
                     drawing.append(artists.submit(write_beside, path, predictor, results, kind, sheets))
                 while len(drawing) > MOST_DRAWINGS:
                     failures += fault_of(drawing.popleft())
-                rows.append(kind.row(path.name, size, results))
-                typer.echo(f"{path.name:<{width}}  {kind.line(results)}")
+                rows.append(kind.row(names[path], size, results))
+                typer.echo(f"{names[path]:<{width}}  {kind.line(results)}")
         except KeyboardInterrupt:
             stopped = True
         for done in drawing:

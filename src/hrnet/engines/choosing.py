@@ -152,7 +152,10 @@ def choose(network: Network, wish: Wish, judge: Judge) -> Choice:
 
 def as_only(way: Way, wish: Wish) -> str:
     """Why a way is taken where nothing is to be chosen."""
-    return f"{way}, {'as asked for' if wish.engine != 'auto' or wish.precision else 'all that runs this network here'}"
+    if wish.engine != "auto" or wish.precision:
+        return f"{way}, as asked for"
+    more = "" if installed("openvino") else "; pip install 'hrnet[openvino]' may bring a faster one"
+    return f"{way}, the only engine for this network here{more}"
 
 
 def remembered(choice: Choice, way: Way, network: Network, memory: Memory) -> Choice:
@@ -342,9 +345,10 @@ def reference(engines: dict[Way, Engine], network: Network) -> Engine:
 
 
 def milliseconds(engines: dict[Way, Engine], pictures: np.ndarray) -> dict[Way, float]:
-    """Shortest milliseconds per picture of each engine, in turns, so that a busy moment of the machine decides nothing.
+    """Shortest milliseconds per picture of each engine, in turns, so that a busy moment of the machine decides little.
 
-    A turn begins with a call that is not counted: the threads of the library before still spin for a while.
+    Where a turn takes seconds there is one, for a moment is short then. A turn begins with a call that is not counted:
+    the threads of the library before still spin for a while.
     """
     times: dict[Way, float] = dict.fromkeys(engines, float("inf"))
     end = time.perf_counter() + SECONDS

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PictureResult:
-    """What was found in one picture: its file name, its size in pixels, its poses."""
+    """What was found in one picture: its file name (with folders where others have the same), its size in pixels, its
+    poses."""
 
     file_name: str
     width: int
@@ -84,7 +85,7 @@ def coco_result(result: PictureResult, pose: Pose) -> dict[str, Any]:
     """One entry of COCO's list of keypoint results."""
     plain = pose.to_dict()
     keypoints = ([0.0, 0.0, 0.0] if None in keypoint else keypoint for keypoint in plain["keypoints"].values())
-    stem = PurePath(result.file_name).stem
+    stem = PurePath(result.file_name).with_suffix("").as_posix()
     return {
         "image_id": int(stem) if stem.isascii() and stem.isdigit() else stem,
         "category_id": 1,

@@ -23,9 +23,10 @@ BUDGETS = {
 
 def agreement(
     recipe: PoseRecipe, found: Sequence[Sequence[Pose]], reference: Sequence[Sequence[Pose]], precision: str
-) -> Agreement:
+) -> Agreement | None:
     """Distances between the joints of two runs in pixels of the crop, over joints that the reference would draw
-    (score above 0.3), with their OKS and the largest change of a score; judged by the budget of a precision."""
+    (score above 0.3), with their OKS and the largest change of a score; judged by the budget of a precision. None where
+    so few joints are drawn that they do not tell."""
     pairs = [(p, q) for ps, qs in zip(found, reference, strict=True) for p, q in zip(ps, qs, strict=True)]
     distances, changes, similar = [], [], []
     for pose, expected in pairs:
@@ -38,12 +39,12 @@ def agreement(
         if expected.skeleton.sigmas and sure.any():
             similar.append(likeness(pose, expected)[sure].mean())
     px = np.concatenate(distances) if distances else np.zeros(0)
+    if len(px) < FEWEST:
+        return None
     figures: dict[str, float] = {"poses": len(pairs), "joints": len(px)}
-    if len(px) >= FEWEST:
-        figures |= {MEDIAN: rounded(np.median(px)), NEARLY_ALL: rounded(np.percentile(px, 95))}
-        figures |= {"OKS": rounded(np.mean(similar))} if similar else {}
-    if changes:
-        figures["score change"] = rounded(np.concatenate(changes).max())
+    figures |= {MEDIAN: rounded(np.median(px)), NEARLY_ALL: rounded(np.percentile(px, 95))}
+    figures |= {"OKS": rounded(np.mean(similar))} if similar else {}
+    figures["score change"] = rounded(np.concatenate(changes).max())
     return judged(figures, BUDGETS[precision])
 
 

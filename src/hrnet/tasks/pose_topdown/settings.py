@@ -161,7 +161,7 @@ class PoseRecipe(Recipe):
 
         return TopDownInference(self, engine)
 
-    def agreement(self, found: Sequence[Any], reference: Sequence[Any], precision: str) -> "Agreement":
+    def agreement(self, found: Sequence[Any], reference: Sequence[Any], precision: str) -> "Agreement | None":
         from hrnet.tasks.pose_topdown.agreement import agreement
 
         return agreement(self, found, reference, precision)
