@@ -200,10 +200,26 @@ def test_a_training_fills_its_folder(folder, capsys):
 @pytest.mark.parametrize("computes, precision", [(True, "bf16"), (False, "32"), (None, "32")])
 def test_bf16_is_not_imitated(computes, precision, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     monkeypatch.setattr(trainer, "computes_bf16", lambda: computes)
     said = []
     assert trainer.for_this_machine(TINY.but(training__precision="bf16"), said.append).training.precision == precision
     assert len(said) == (precision == "32")
+
+
+def test_a_run_keeps_what_was_asked_for_and_its_weights_what_was_done(folder, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr(trainer, "computes_bf16", lambda: False)
+    recipe = TINY.but(training__epochs=1, training__precision="bf16")
+    weights = hrnet.train(recipe, [folder / "few.json"], folder / "run", validation=[folder / "few.json"])
+    assert hrnet.recipe(str(folder / "run/recipe.yaml")) == recipe
+    assert hrnet.Predictor(weights, device="cpu").recipe.training.precision == "32"
+
+
+def test_pictures_that_a_recipe_keeps_for_tests_are_named(folder):
+    _, notes = adapted(TINY.but(without=("0",)), [str(folder / "few.json")])
+    assert any("0.png" in note for note in notes)
 
 
 @pytest.mark.slow

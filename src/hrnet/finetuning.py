@@ -1,14 +1,14 @@
 """Fine-tuning on few samples: keypoints of the data, a schedule for their number, and a head that starts by name."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hrnet.catalogue import recipe_in
 from hrnet.datasets.opening import skeleton_in
 from hrnet.datasets.skeleton import SKELETONS
-from hrnet.settings import Recipe
+from hrnet.settings import DataSet, Recipe
 from hrnet.tasks.pose_topdown.settings import PoseRecipe
 from hrnet.weights.files import Start
 
@@ -33,9 +33,17 @@ def adapted(
         notes.append(note)
     read = {each: recipe.read(each, "train", images) for each in data}
     count = len(recipe.samples([read[each] for each in data]))
+    if isinstance(recipe, PoseRecipe) and (kept_back := held_back(recipe, read.values())):
+        notes.append(f"left out by the recipe's without, pictures kept for tests: {', '.join(kept_back)}")
     if 0 < count < FEW:
         recipe = for_few(recipe, count).override(changes or {})
     return recipe, [*notes, schedule(recipe, count)]
+
+
+def held_back(recipe: PoseRecipe, sets: Iterable[DataSet]) -> list[str]:
+    """File names of the pictures that the recipe never trains on, as far as the sets have them."""
+    names = {record.name for data in sets for record in data.records if Path(record.name).stem in recipe.without}
+    return sorted(names)
 
 
 def own_keypoints(recipe: Recipe, data: Sequence[str]) -> tuple[Recipe, str] | None:

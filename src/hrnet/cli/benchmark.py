@@ -44,6 +44,8 @@ def benchmark(
     chosen, report = catalogue.recipe(recipe), None
     options = {"--int8": int8, "--plot": plot_file, "--weights": weights, "--boxes": boxes, "--pictures": pictures}
     check_options([name for name, value in options.items() if value], train)
+    if pictures and not chosen.name.startswith("pose_topdown/"):
+        raise UsageError(f"--pictures measures top-down pose, and {chosen.name} is another task: leave it out")
     for file in filter(None, (json_file, plot_file)):
         output_folder(file.parent)
     if threads:
@@ -52,8 +54,6 @@ def benchmark(
     if train:
         text, figures = steps(chosen, batch or [chosen.training.batch_size])
     elif pictures:
-        if not chosen.name.startswith("pose_topdown/"):
-            raise UsageError(f"--pictures measures top-down pose, and {chosen.name} is another task: leave it out")
         text, figures = streams(recipe, weights, pictures, boxes, batch or [1, 8])
     else:
         report = measure(chosen, batch or (1, 8), int8=int8)

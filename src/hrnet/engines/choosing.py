@@ -176,8 +176,11 @@ def ways_for(wish: Wish, network: Network) -> list[Way]:
     fits = [way for way in ways if wish.engine in ("auto", way.engine) and wish.precision in (None, way.precision)]
     if not fits:
         known = ", ".join(map(str, ways))
+        hint = (
+            "; 'hrnet export NAME.xml --precision int8' proves int8 for its weights" if wish.precision == "int8" else ""
+        )
         raise UsageError(
-            f"this network is not run by engine {wish.engine!r} in {wish.precision or 'any precision'}: {known}"
+            f"this network is not run by engine {wish.engine!r} in {wish.precision or 'any precision'}: {known}{hint}"
         )
     return fits
 
