@@ -93,9 +93,15 @@ def check(pose, keypoints, score, bbox):
 
 @pytest.mark.parametrize(
     ("file_name", "image_id"),
-    [("000000000785.jpg", 785), ("val/42.png", 42), ("me, at 3.jpg", "me, at 3"), ("²٣.jpg", "²٣")],
+    [
+        ("000000000785.jpg", 785),
+        ("val/42.png", 42),
+        ("one/fine.png", "one/fine"),
+        ("me, at 3.jpg", "me, at 3"),
+        ("²٣.jpg", "²٣"),
+    ],
 )
-def test_coco_image_id_is_the_number_in_the_file_name_or_the_stem(file_name, image_id):
+def test_coco_image_id_is_the_number_in_the_file_name_or_the_name(file_name, image_id):
     pose = make(np.ones((2, 2)), np.ones(2))
     assert json.loads(to_coco([PictureResult(file_name, 9, 9, [pose])]))[0]["image_id"] == image_id
 

@@ -85,9 +85,10 @@ def coco_result(result: PictureResult, pose: Pose) -> dict[str, Any]:
     """One entry of COCO's list of keypoint results."""
     plain = pose.to_dict()
     keypoints = ([0.0, 0.0, 0.0] if None in keypoint else keypoint for keypoint in plain["keypoints"].values())
-    stem = PurePath(result.file_name).with_suffix("").as_posix()
+    path = PurePath(result.file_name)
+    numbered = path.stem.isascii() and path.stem.isdigit()
     return {
-        "image_id": int(stem) if stem.isascii() and stem.isdigit() else stem,
+        "image_id": int(path.stem) if numbered else path.with_suffix("").as_posix(),
         "category_id": 1,
         "keypoints": [value for keypoint in keypoints for value in keypoint],
         "score": plain["score"] or 0.0,
